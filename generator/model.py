@@ -1,0 +1,248 @@
+"""What the stages hand to each other: inventory -> plan -> render -> check -> package.
+
+Frozen values without behaviour beyond names derived from their own fields. The vocabulary
+(role, runbook, step, phase, gate) is that of product.md sections 2 and 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+Values: TypeAlias = Mapping[str, Any]
+"""Validated data of an inventory or a role: text, whole numbers, booleans, lists, mappings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """One environment, validated, with defaults and derived values filled in.
+
+    `name` is the folder under out/, `display` the path as the user gave it, `values` maps
+    `change` and each product named in the file to its data.
+    """
+
+    name: str
+    display: str
+    values: Values
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A server that runs runbooks; `values` is its own mapping in the inventory."""
+
+    fqdn: str
+    netbios: str
+    ad_domain: str
+    values: Values
+
+
+@dataclass(frozen=True, slots=True)
+class StepTexts:
+    """The sentences of a step's heading; the same in script, log, run sheet and plan."""
+
+    title: str
+    why: str = ""
+    effect: str = ""
+    done: str = ""
+    undo: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepDefinition:
+    """A step as role.yml describes it; texts are still templates.
+
+    `blocks` names the Jinja blocks of its file: wanted, read, require, apply, check, diagnosis,
+    undo_require, undo_apply. `flags` are entries of the engine's step table.
+    """
+
+    id: str
+    template: str
+    texts: StepTexts
+    undo_texts: StepTexts
+    flags: Values
+    when: str | None
+    blocks: frozenset[str]
+    source: str
+    line: int
+
+    @property
+    def changes(self) -> bool:
+        """Whether the step records what was there, so that it can be taken back."""
+        return "apply" in self.blocks and not self.flags.get("repeats", False)
+
+
+@dataclass(frozen=True, slots=True)
+class NeedDefinition:
+    """A gate as role.yml describes it: which instances of another runbook must have a receipt.
+
+    `hosts` is `same` (the instance on this host), `first` (the first instance) or `all`.
+    """
+
+    runbook: str
+    hosts: str
+    hours: str | None
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunbookDefinition:
+    """A runbook as role.yml describes it; texts and expressions are still templates."""
+
+    product: str
+    role: str
+    action: str
+    phase: str
+    scope: str
+    when: str | None
+    values: Values
+    needs: tuple[NeedDefinition, ...]
+    serves: str | None
+    steps: tuple[StepDefinition, ...]
+    source: str
+    line: int
+
+    @property
+    def name(self) -> str:
+        """How other roles name it: `product.action`."""
+        return f"{self.product}.{self.action}"
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes state, and therefore has an undo (product.md 2)."""
+        return any(step.changes for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A folder of templates/<product>/: on which hosts, which runbooks in which order."""
+
+    product: str
+    name: str
+    title: str
+    hosts: str
+    runbooks: tuple[RunbookDefinition, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A folder of templates/: its place in the order, its vocabulary, its roles."""
+
+    name: str
+    title: str
+    order: int
+    team: str
+    values: Values
+    roles: tuple[Role, ...]
+    commands: Values
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A band of the forward numbering (product.md 2)."""
+
+    band: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a planned runbook, its texts rendered."""
+
+    number: int
+    definition: StepDefinition
+    texts: StepTexts
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A gate: the receipt of `id` must be there; with `hours`, not older than that."""
+
+    id: str
+    hours: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Runbook:
+    """One script to be written: what, where, in which order, after what.
+
+    `undoes` is the forward runbook that this one takes back, `undo` the id of the undo of this
+    one, `serves` the id of the changing runbook of the same direction that a gate belongs to.
+    """
+
+    id: str
+    number: str
+    definition: RunbookDefinition
+    host: Host
+    title: str
+    effect: str
+    backward: bool
+    steps: tuple[Step, ...]
+    needs: tuple[Need, ...]
+    undoes: str | None = None
+    undo: str | None = None
+    serves: str | None = None
+
+    @property
+    def file(self) -> str:
+        """Its path below the output folder."""
+        return f"undo/{self.id}.ps1" if self.backward else f"{self.id}.ps1"
+
+    @property
+    def touches(self) -> bool:
+        """Whether it has a step with Apply: it changes something, if only by a restart."""
+        block = "undo_apply" if self.undoes else "apply"
+        return any(block in step.definition.blocks for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The order of work: the change, and apart from it what takes it back."""
+
+    inventory: Inventory
+    forward: tuple[Runbook, ...]
+    undo: tuple[Runbook, ...]
+
+    @property
+    def runbooks(self) -> tuple[Runbook, ...]:
+        """All of them, forward first: an undo embeds the hash of what it takes back."""
+        return self.forward + self.undo
+
+    def after(self, runbook: Runbook) -> Runbook | None:
+        """The next in the order of work of its direction."""
+        line = self.undo if runbook.backward else self.forward
+        at = line.index(runbook) + 1
+        return line[at] if at < len(line) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a script with the template that made it: rules judge pieces."""
+
+    name: str
+    template: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedRunbook:
+    """A finished script: its bytes, its content hash, the pieces it was joined from."""
+
+    runbook: Runbook
+    data: bytes
+    content_hash: str
+    pieces: tuple[Piece, ...]
+    wanted: Mapping[str, str]
+    """Step id -> text of its Wanted table, for the plan and the run sheet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A whole rendered change, ready to be written."""
+
+    plan: Plan
+    rendered: tuple[RenderedRunbook, ...]
+    engine_hash: str
+    shadowed: tuple[Path, ...] = ()
