@@ -1,0 +1,73 @@
+"""Fixtures around the lab: the built runbooks of litwareinc, and labs at any stage of the work."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.lab import Lab, Script, Scripts, Stages
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+
+
+def shared(factory: pytest.TempPathFactory) -> Path:
+    """One temporary folder for all workers of a session."""
+    base = factory.getbasetemp()
+    return base.parent if base.name.startswith("popen-") else base
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the built runbooks of inventories/litwareinc.yml."""
+    from generator.bundle import write  # noqa: PLC0415
+    from generator.pipeline import build  # noqa: PLC0415
+    from generator.templates import TemplateTree  # noqa: PLC0415
+
+    out = tmp_path_factory.mktemp("built") / "litwareinc"
+    write(build(PROJECT / "inventories" / "litwareinc.yml", TemplateTree.for_project()), out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def scripts(built: Path) -> Scripts:
+    """The built runbooks in order of work."""
+    return Scripts(built)
+
+
+@pytest.fixture(scope="session")
+def stages(scripts: Scripts, tmp_path_factory: pytest.TempPathFactory) -> Stages:
+    """Labs after each runbook, made when first asked for, shared by all workers."""
+    return Stages(shared(tmp_path_factory) / "stages", scripts)
+
+
+@pytest.fixture
+def lab_after(stages: Stages, tmp_path: Path) -> Iterator[Callable[[str | Script | None], Lab]]:
+    """Make a lab in which everything up to and including a runbook was run; None: nothing."""
+    made: list[Lab] = []
+
+    def make(key: str | Script | None = None) -> Lab:
+        folder = tmp_path / f"a folder {len(made)}"
+        made.append(Lab(folder, stages.scripts, copy_of=stages.after(key)))
+        return made[-1]
+
+    yield make
+    for lab in made:
+        shutil.rmtree(lab.dir, ignore_errors=True)
+
+
+@pytest.fixture
+def lab_before(
+    stages: Stages, lab_after: Callable[[str | Script | None], Lab]
+) -> Callable[[str | Script], Lab]:
+    """Make a lab in which everything in front of a runbook was run, receipts carried for it."""
+
+    def make(key: str | Script) -> Lab:
+        earlier = stages.scripts.before(key)
+        lab = lab_after(earlier[-1] if earlier else None)
+        lab.carry(key)
+        return lab
+
+    return make

@@ -1,0 +1,105 @@
+# What every stand-in shares: the counted call with its fault, the state file and the clock.
+
+$script:Calls = 0
+$script:Slept = 0
+$script:Elapsed = [System.Diagnostics.Stopwatch]::StartNew()
+
+function Invoke-LabFault {
+    # LAB_FAIL and LAB_KILL are '<number of the call>:before' or '...:after'.
+    param ([string] $Place, [string] $Name)
+
+    $here = '{0}:{1}' -f $script:Calls, $Place
+    if ($env:LAB_FAIL -eq $here) {
+        throw "Lab: fault $Place $Name"
+    }
+    if ($env:LAB_KILL -eq $here) {
+        [System.Diagnostics.Process]::GetCurrentProcess().Kill()
+        [System.Threading.Thread]::Sleep(5000)
+    }
+}
+
+function Enter-LabCall {
+    # The first words of every stand-in: the call is counted and logged.
+    param ([string] $Name)
+
+    $script:Calls += 1
+    [System.IO.File]::AppendAllText("$env:LAB_DIR/calls.log", "$Name`n")
+    Invoke-LabFault -Place 'before' -Name $Name
+    if ($env:LAB_HOOK -and $env:LAB_HOOK.StartsWith("$Name=")) {
+        # A colleague at work: after the named call the state file is replaced by another.
+        [System.IO.File]::Copy($env:LAB_HOOK.Split('=')[1], "$env:LAB_DIR/state.json", $true)
+        $env:LAB_HOOK = ''
+    }
+}
+
+function Exit-LabCall {
+    # The last words of every stand-in.
+    param ([string] $Name)
+
+    Invoke-LabFault -Place 'after' -Name $Name
+}
+
+function Read-LabState {
+    ConvertFrom-Json -InputObject ([System.IO.File]::ReadAllText("$env:LAB_DIR/state.json"))
+}
+
+function Write-LabState {
+    param ([object] $State)
+
+    $text = ConvertTo-Json -InputObject $State -Depth 12
+    [System.IO.File]::WriteAllText("$env:LAB_DIR/state.json", $text)
+}
+
+function Get-LabField {
+    # A field that may be missing.
+    param ([object] $Object, [string] $Name)
+
+    if ($null -ne $Object) {
+        $property = $Object.PSObject.Properties[$Name]
+        if ($property) {
+            $property.Value
+        }
+    }
+}
+
+function Get-LabHost {
+    # The facts of this host, or of a named one: hosts.<NETBIOS> of the state.
+    param ([string] $Name = $env:COMPUTERNAME, [object] $State = (Read-LabState))
+
+    Get-LabField -Object $State.hosts -Name $Name
+}
+
+function Test-LabRestarted {
+    # Whether IIS was restarted on every server of a product.
+    param ([string] $Product = 'exchange', [object] $State = (Read-LabState))
+
+    $waiting = @($State.hosts.PSObject.Properties | Where-Object -FilterScript {
+            $_.Value.product -eq $Product -and -not $_.Value.iis.restarted })
+    $waiting.Count -eq 0
+}
+
+function Get-LabFlag {
+    # A scenario switch: LAB_FLAGS is a list of words.
+    param ([string] $Name)
+
+    "$env:LAB_FLAGS".Split(' ') -contains $Name
+}
+
+function Get-Date {
+    [CmdletBinding()]
+    param ()
+
+    $culture = [System.Globalization.CultureInfo]::InvariantCulture
+    $start = [System.DateTimeOffset]::Parse($env:LAB_NOW, $culture).LocalDateTime
+    $start.AddSeconds($script:Slept).Add($script:Elapsed.Elapsed)
+}
+
+function Start-Sleep {
+    # Time passes at once.
+    [CmdletBinding()]
+    param ([int] $Seconds)
+
+    $script:Slept += $Seconds
+}
+
+Export-ModuleMember -Function '*'
