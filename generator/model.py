@@ -92,13 +92,14 @@ class RunbookDefinition:
 
     product: str
     role: str
+    role_title: str
     action: str
     phase: str
     scope: str
     when: str | None
     values: Values
     needs: tuple[NeedDefinition, ...]
-    serves: str | None
+    serves: tuple[str, ...]
     steps: tuple[StepDefinition, ...]
     source: str
     line: int
@@ -158,9 +159,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """A gate: the receipt of `id` must be there; with `hours`, not older than that."""
+    """A gate: the receipt of `id`, an instance of `name`; with `hours`, not older than that."""
 
     id: str
+    name: str
     hours: int | None = None
 
 
@@ -168,8 +170,8 @@ class Need:
 class Runbook:
     """One script to be written: what, where, in which order, after what.
 
-    `undoes` is the forward runbook that this one takes back, `undo` the id of the undo of this
-    one, `serves` the id of the changing runbook of the same direction that a gate belongs to.
+    `texts` has the rendered sentences role, team, rights, ask, help, stop and minutes. `undoes` is the forward runbook that this one takes back, `undo` the id of the undo of this
+    one, `serves` the ids of the changing runbooks of the same direction that a gate belongs to.
     """
 
     id: str
@@ -179,11 +181,12 @@ class Runbook:
     title: str
     effect: str
     backward: bool
+    texts: Mapping[str, str]
     steps: tuple[Step, ...]
     needs: tuple[Need, ...]
     undoes: str | None = None
     undo: str | None = None
-    serves: str | None = None
+    serves: tuple[str, ...] = ()
 
     @property
     def file(self) -> str:

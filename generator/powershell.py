@@ -66,6 +66,22 @@ def _string(text: str) -> Literal:
     return Literal("(" + " + ".join(parts) + ")")
 
 
+def ps_list(values: Sequence[object], indent: int = 8) -> Literal:
+    """The items of a list, separated by commas and wrapped to the width of a script.
+
+    The template writes what stands around them; every line after the first is indented by
+    `indent` columns.
+    """
+    lines = [""]
+    for index, value in enumerate(values):
+        item = ps(value) + ("," if index + 1 < len(values) else "")
+        if lines[-1] and indent + len(lines[-1]) + 1 + len(item) > WIDTH:
+            lines.append(item)
+        else:
+            lines[-1] = f"{lines[-1]} {item}".lstrip()
+    return Literal(("\n" + " " * indent).join(lines))
+
+
 def ps_comment(value: object, label: str | None = None, margin: int = 9) -> Literal:
     """Text for a comment: ASCII, `\\uNNNN` for the rest, wrapped with the label in front.
 
@@ -94,9 +110,12 @@ def _comment_character(character: str) -> str:
 
 
 def encode(text: str) -> bytes:
-    """The bytes of a script: 7-bit ASCII, CRLF, no BOM, one line end at the end (5.1)."""
+    """The bytes of a script: CRLF, no BOM, one line end at the end.
+
+    A script is 7-bit ASCII; what else a template holds is kept here and reported by the rules.
+    """
     body = text.rstrip("\n") + "\n"
-    return body.replace("\n", "\r\n").encode("ascii")
+    return body.replace("\n", "\r\n").encode("utf-8", "surrogatepass")
 
 
 def content_hash(data: bytes, own_hash: str = "") -> str:

@@ -1,0 +1,192 @@
+"""What the templates are told about a runbook: ready values and sentences, no decisions left."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from generator import expressions
+from generator.model import Piece, Plan, Product, Runbook, Step
+from generator.powershell import ZERO_HASH
+from generator.texts import host_names
+
+_COMMAND = re.compile(r"\b[A-Z][A-Za-z]+-[A-Z][A-Za-z]+\b")
+_QUOTED = re.compile(r"'(?:[^'\n]|'')*'|\"(?:[^\"`\n]|`.|\"\")*\"|#.*")
+
+
+def step_names(plan: Plan, runbook: Runbook) -> dict[str, Any]:
+    """The names a step file may use: inventory, host, this runbook, its predecessors.
+
+    `past` maps `product.action` to the id of the predecessor of that name in this direction,
+    `serves` is the list of ids of the changing runbooks that a gate belongs to.
+    """
+    past: dict[str, str] = {}
+    for need in runbook.needs:
+        past.setdefault(need.name, need.id)
+    return {
+        **plan.inventory.values,
+        "host": host_names(runbook),
+        "runbook": {
+            "id": runbook.id,
+            "number": runbook.number,
+            "action": runbook.definition.action,
+        },
+        "backward": runbook.backward,
+        "past": past,
+        "serves": list(runbook.serves),
+        "shell": runbook.definition.values.get("shell", True),
+    }
+
+
+def product_names(runbook: Runbook) -> dict[str, Any]:
+    """Which blocks of the product a runbook carries."""
+    values = runbook.definition.values
+    return {
+        "shell": values.get("shell", True),
+        "save": values.get("save", runbook.definition.changes),
+    }
+
+
+def step_heading(runbook: Runbook, step: Step) -> dict[str, Any]:
+    """The heading of a step: fixed fields in a fixed order, left out where there is no text."""
+    texts, flags = step.texts, step.definition.flags
+    check = not flags.keys() & {"ask"} and not _applies(runbook, step)
+    number = f"{step.number} of {len(runbook.steps)}"
+    lines = [
+        ("Why", texts.why),
+        ("Effect", texts.effect),
+        ("Passed" if check else "Done", texts.done),
+        ("Undo", texts.undo),
+    ]
+    return {
+        "kind": f"{'Check' if check else 'Step'} {number} - ",
+        "heading": texts.title,
+        "lines": [{"label": label, "text": text} for label, text in lines if text],
+        "number": step.number,
+        "step_id": step.definition.id,
+        "title": texts.title,
+    }
+
+
+def runbook_names(
+    plan: Plan, runbook: Runbook, commands: Sequence[str], hashes: Mapping[str, str]
+) -> dict[str, Any]:
+    """The names that header and facts use."""
+    change = plan.inventory.values["change"]
+    names = step_names(plan, runbook)
+    forward = not runbook.backward
+    window = change.get("window") if forward and runbook.touches else None
+    counterpart = runbook.undo or runbook.undoes
+    members = runbook.definition.values.get("members", ())
+    return {
+        **names,
+        "id": runbook.id,
+        "own_hash": ZERO_HASH,
+        "label": f"{'Undo' if runbook.backward else 'Runbook'} {runbook.number} - ",
+        "title": runbook.title,
+        "change_line": f"{change['id']} - {change['title']}",
+        "run_on": f"{runbook.host.fqdn}   ({runbook.texts['role']})",
+        "rights": runbook.texts["rights"],
+        "effect": runbook.effect,
+        "needs_line": _needs_line(runbook),
+        "undo_line": _undo_line(runbook),
+        "origin": f"the inventory {plan.inventory.name} - generated, do not edit: an edited copy "
+        "refuses to run.",
+        "touches": runbook.touches,
+        "steps": [
+            {
+                "label": f"{_kind(runbook) if step.number == 1 else '':<9}{step.number}",
+                "line": step.texts.title,
+            }
+            for step in runbook.steps
+        ],
+        "window": [window["from"], window["until"]] if window else None,
+        "needs": [
+            {"id": need.id, "hash": hashes[need.id], "hours": need.hours}
+            for need in runbook.needs
+        ],
+        "undoes": {"id": runbook.undoes, "hash": hashes[runbook.undoes]}
+        if runbook.undoes
+        else None,
+        "voids": [counterpart] if counterpart else [],
+        "commands": list(commands),
+        "members": [expressions.evaluate(member, names) for member in members],
+        "ask": runbook.texts["ask"],
+        "next": _next(plan, runbook),
+        "help": runbook.texts["help"],
+    }
+
+
+def commands(
+    plan: Plan, products: Mapping[str, Product], work: Mapping[str, Sequence[Piece]]
+) -> dict[str, list[str]]:
+    """Runbook id -> the product's cmdlets that it uses, itself or through a vendor's script.
+
+    A runbook with `commands: host` answers for all runbooks of its product on its host.
+    """
+    own = {
+        runbook.id: _used(products[runbook.definition.product].commands, work[runbook.id])
+        for runbook in plan.runbooks
+    }
+    on_host: dict[tuple[str, str], set[str]] = {}
+    for runbook in plan.runbooks:
+        key = runbook.definition.product, runbook.host.fqdn
+        on_host.setdefault(key, set()).update(own[runbook.id])
+    return {
+        runbook.id: sorted(
+            on_host[runbook.definition.product, runbook.host.fqdn]
+            if runbook.definition.values.get("commands") == "host"
+            else own[runbook.id]
+        )
+        for runbook in plan.runbooks
+    }
+
+
+def _used(catalogue: Mapping[str, Any], pieces: Iterable[Piece]) -> set[str]:
+    """Cmdlets named in code (not in sentences), and those of the vendor scripts named anywhere."""
+    cmdlets = catalogue.get("cmdlets", {})
+    found: set[str] = set()
+    for piece in pieces:
+        names = set(_COMMAND.findall(_QUOTED.sub("", piece.text)))
+        found |= names & cmdlets.keys()
+        for script, entry in catalogue.get("scripts", {}).items():
+            if script in piece.text:
+                found |= set(entry["uses"])
+    return found
+
+
+def _applies(runbook: Runbook, step: Step) -> bool:
+    block = "undo_apply" if runbook.undoes else "apply"
+    return block in step.definition.blocks
+
+
+def _kind(runbook: Runbook) -> str:
+    return "Steps" if runbook.touches else "Checks"
+
+
+def _needs_line(runbook: Runbook) -> str:
+    parts = []
+    if runbook.needs:
+        word = "receipt" if len(runbook.needs) == 1 else "receipts"
+        parts.append(f"{word} of " + ", ".join(need.id for need in runbook.needs))
+    if runbook.undoes:
+        parts.append(f"the records of {runbook.undoes} on this server")
+    return "; ".join(parts) or "nothing before it"
+
+
+def _undo_line(runbook: Runbook) -> str:
+    if runbook.undo:
+        return f"undo/{runbook.undo}.ps1"
+    return "Nothing to undo." if runbook.touches and not runbook.backward else ""
+
+
+def _next(plan: Plan, runbook: Runbook) -> str:
+    following = plan.after(runbook)
+    if following is None:
+        return "nothing, this was the last runbook of the change"
+    name = f"{following.file} on {following.host.netbios}"
+    carried = runbook.id in {need.id for need in following.needs}
+    if carried and following.host.fqdn != runbook.host.fqdn:
+        return f"{name}, with the receipt of this one"
+    return name

@@ -1,0 +1,67 @@
+"""The plan as text or JSON: what runs where, in which order, after what, wanting which values."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from generator.model import Build, RenderedRunbook
+
+
+def plan_text(build: Build) -> str:
+    """The plan for people, one paragraph a runbook."""
+    change = build.plan.inventory.values["change"]
+    lines = [f"{change['id']}  {change['title']}", ""]
+    for script in build.rendered:
+        if script.runbook.backward and script.runbook == build.plan.undo[0]:
+            lines += ["What takes it back, in undo/:", ""]
+        lines += [*_paragraph(script), ""]
+    return "\n".join(lines)
+
+
+def plan_json(build: Build) -> str:
+    """The plan for programs: an object with `change`, `forward` and `undo`."""
+    change = build.plan.inventory.values["change"]
+    data = {
+        "change": {"id": change["id"], "title": change["title"]},
+        "forward": [_entry(script) for script in build.rendered if not script.runbook.backward],
+        "undo": [_entry(script) for script in build.rendered if script.runbook.backward],
+    }
+    return json.dumps(data, indent=2, ensure_ascii=True) + "\n"
+
+
+def _paragraph(script: RenderedRunbook) -> list[str]:
+    runbook = script.runbook
+    lines = [
+        f"{runbook.number}  {runbook.title}",
+        f"  on     {runbook.host.netbios} ({runbook.host.fqdn})",
+        *(f"  after  {need.id}" for need in runbook.needs),
+    ]
+    for step in runbook.steps:
+        lines.append(f"  {step.number:>2}  {step.texts.title}")
+        wanted = script.wanted.get(step.definition.id, "")
+        lines += [f"        {line}" for line in wanted.splitlines()]
+    return lines
+
+
+def _entry(script: RenderedRunbook) -> dict[str, Any]:
+    runbook = script.runbook
+    return {
+        "id": runbook.id,
+        "number": runbook.number,
+        "title": runbook.title,
+        "file": runbook.file,
+        "host": {"netbios": runbook.host.netbios, "fqdn": runbook.host.fqdn},
+        "after": [need.id for need in runbook.needs],
+        "undo": runbook.undo,
+        "undoes": runbook.undoes,
+        "steps": [
+            {
+                "number": step.number,
+                "id": step.definition.id,
+                "title": step.texts.title,
+                "wanted": script.wanted.get(step.definition.id, "").splitlines(),
+            }
+            for step in runbook.steps
+        ],
+    }

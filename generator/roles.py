@@ -1,0 +1,258 @@
+"""Reads products and roles from the template tree, and reports every mistake in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import jinja2
+
+from generator import schema, yaml_source
+from generator.findings import Finding, FindingsError
+from generator.model import (
+    NeedDefinition,
+    Phase,
+    Product,
+    Role,
+    RunbookDefinition,
+    StepDefinition,
+    StepTexts,
+)
+from generator.templates import SPINE, TemplateTree
+
+_FLAGS = ("relaxed", "repeats", "replicates", "timeout", "otherwise", "ask", "who")
+_BLOCKS = {
+    "wanted", "read", "require", "apply", "check", "diagnosis", "undo_require", "undo_apply",
+}  # fmt: skip
+
+
+def load_products(tree: TemplateTree, environment: jinja2.Environment) -> tuple[Product, ...]:
+    """Every product of the tree, in its order; raises FindingsError with all mistakes."""
+    reader = _Reader(tree, environment)
+    products = [reader.product(name) for name in tree.products()]
+    if not reader.findings:
+        reader.findings += _check_references(tree, products)
+    if reader.findings:
+        raise FindingsError(reader.findings)
+    return tuple(sorted(products, key=lambda product: (product.order, product.name)))
+
+
+def load_phases(tree: TemplateTree) -> tuple[Phase, ...]:
+    """The bands of the forward numbering, in order."""
+    data, _ = _read(tree, f"{SPINE}/phases.yml")
+    return tuple(Phase(item["band"], item["title"]) for item in data)
+
+
+def _read(tree: TemplateTree, name: str) -> tuple[Any, yaml_source.Document | None]:
+    path = tree.find(name)
+    if path is None:
+        return {}, None
+    document = yaml_source.load(path, tree.display(path))
+    return document.data, document
+
+
+@dataclass
+class _Reader:
+    tree: TemplateTree
+    environment: jinja2.Environment
+    findings: list[Finding] = field(default_factory=list)
+
+    def product(self, name: str) -> Product:
+        data = self._checked(f"{name}/product.yml", "product")
+        roles = tuple(self.role(name, role) for role in self.tree.roles(name))
+        return Product(
+            name=name,
+            title=data.get("title", name),
+            order=data.get("order", 0),
+            team=data.get("team", ""),
+            values=data,
+            roles=roles,
+            commands=_read(self.tree, f"{name}/cmdlets.yml")[0],
+        )
+
+    def role(self, product: str, name: str) -> Role:
+        source = f"{product}/{name}/role.yml"
+        before = len(self.findings)
+        data = self._checked(source, "role")
+        if len(self.findings) > before:
+            return Role(product, name, name, "[]", (), source)
+        document = _read(self.tree, source)[1]
+        assert document is not None
+        runbooks = tuple(
+            self.runbook(product, (name, data["title"]), item, document, ("runbooks", index))
+            for index, item in enumerate(data["runbooks"])
+        )
+        return Role(product, name, data["title"], data["hosts"], runbooks, source)
+
+    def runbook(
+        self, product: str, role: tuple[str, str], data: Mapping[str, Any],
+        document: yaml_source.Document, place: tuple[str | int, ...],
+    ) -> RunbookDefinition:
+        steps = tuple(
+            self.step(f"{product}/{role[0]}", item, document, (*place, "steps", index))
+            for index, item in enumerate(data["steps"])
+        )
+        self.findings += _repeated_ids(steps, document, place)
+        needs = tuple(
+            NeedDefinition(
+                item["runbook"], item["hosts"], item.get("hours"),
+                document.mark((*place, "needs", index))[0],
+            )
+            for index, item in enumerate(data.get("needs", ()))
+        )
+        return RunbookDefinition(
+            product=product,
+            role=role[0],
+            role_title=role[1],
+            action=data["action"],
+            phase=data["phase"],
+            scope=data["scope"],
+            when=data.get("when"),
+            values=data,
+            needs=needs,
+            serves=_listed(data.get("serves", ())),
+            steps=steps,
+            source=f"{product}/{role[0]}/role.yml",
+            line=document.mark((*place, "action"))[0],
+        )
+
+    def step(
+        self, folder: str, data: Mapping[str, Any],
+        document: yaml_source.Document, place: tuple[str | int, ...],
+    ) -> StepDefinition:
+        back = data.get("back", {})
+        line = document.mark((*place, "id"))[0]
+        template = _normal(folder, data.get("file", data["id"].replace("-", "_") + ".ps1.j2"))
+        blocks: frozenset[str] = frozenset()
+        if "ask" not in data:
+            blocks = self._blocks(template, document, (*place, "id"))
+            self.findings += _block_mistakes(data, blocks, template, document, place)
+        return StepDefinition(
+            id=data["id"],
+            template=template,
+            texts=_texts(data),
+            undo_texts=_texts(back) if back else StepTexts(""),
+            flags={name: data[name] for name in _FLAGS if name in data},
+            when=data.get("when"),
+            blocks=blocks,
+            source=document.display,
+            line=line,
+        )
+
+    def _blocks(
+        self, template: str, document: yaml_source.Document, place: tuple[str | int, ...]
+    ) -> frozenset[str]:
+        try:
+            return frozenset(self.environment.get_template(template).blocks)
+        except jinja2.TemplateNotFound as error:
+            message = f"there is no step file templates/{error.name}"
+            self.findings.append(_at(document, place, "T201", message))
+        except jinja2.TemplateSyntaxError as error:
+            self.findings.append(
+                Finding("T202", error.message or "syntax error", f"templates/{template}",
+                        error.lineno, 1)
+            )  # fmt: skip
+        return frozenset()
+
+    def _checked(self, name: str, kind: str) -> dict[str, Any]:
+        try:
+            data, document = _read(self.tree, name)
+            rules, _ = _read(self.tree, f"{SPINE}/{kind}.schema.yml")
+        except FindingsError as error:
+            self.findings += error.findings
+            return {}
+        assert document is not None
+        found = schema.validate(document, rules, {})
+        self.findings += found
+        return {} if found or not isinstance(data, dict) else data
+
+
+def _texts(data: Mapping[str, Any]) -> StepTexts:
+    names = ("title", "why", "effect", "done", "undo")
+    return StepTexts(**{name: data[name] for name in names if name in data})
+
+
+def _listed(value: str | Iterable[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _normal(folder: str, file: str) -> str:
+    """`../shared.ps1.j2` beside the role's folder; what would leave the tree finds nothing."""
+    parts: list[str] = []
+    for part in PurePosixPath(folder, file).parts:
+        if part == "..":
+            parts = parts[:-1]
+        else:
+            parts.append(part)
+    return "/".join(parts)
+
+
+def _at(
+    document: yaml_source.Document, place: tuple[str | int, ...], code: str, message: str,
+    hint: str = "",
+) -> Finding:
+    line, column = document.mark(place)
+    return Finding(
+        code, message, document.display, line, column, hint, document.source_line(line)
+    )
+
+
+def _block_mistakes(
+    data: Mapping[str, Any], blocks: frozenset[str], template: str,
+    document: yaml_source.Document, place: tuple[str | int, ...],
+) -> Iterator[Finding]:
+    for name in sorted(blocks - _BLOCKS):
+        message = f"templates/{template} has the block '{name}', which no step has"
+        hint = f"a step has {', '.join(sorted(_BLOCKS))}"
+        yield _at(document, (*place, "id"), "T203", message, hint)
+    if not blocks & {"read", "check"}:
+        message = f"templates/{template} has neither a block 'read' nor a block 'check'"
+        yield _at(document, (*place, "id"), "T204", message)
+    if ("wanted" in blocks) != ("read" in blocks):
+        message = f"templates/{template} needs the blocks 'wanted' and 'read' together"
+        yield _at(document, (*place, "id"), "T205", message)
+    if "apply" in blocks and not data.get("repeats"):
+        if "undo_apply" not in blocks:
+            message = f"templates/{template} changes something and has no block 'undo_apply'"
+            yield _at(document, (*place, "id"), "T206", message)
+        if "back" not in data:
+            message = f"step '{data['id']}' changes something and has no texts for its undo"
+            yield _at(document, (*place, "id"), "T207", message, "add 'back' with a title")
+
+
+def _repeated_ids(
+    steps: tuple[StepDefinition, ...], document: yaml_source.Document,
+    place: tuple[str | int, ...],
+) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for index, step in enumerate(steps):
+        if step.id in seen:
+            message = f"step id '{step.id}' stands twice in this runbook"
+            yield _at(document, (*place, "steps", index, "id"), "T208", message)
+        seen.add(step.id)
+
+
+def _check_references(tree: TemplateTree, products: list[Product]) -> Iterator[Finding]:
+    """Names of other runbooks, phases and served runbooks exist."""
+    runbooks = [r for product in products for role in product.roles for r in role.runbooks]
+    names = {runbook.name: runbook for runbook in runbooks}
+    bands = {phase.band for phase in load_phases(tree)}
+    for runbook in runbooks:
+        place = f"templates/{runbook.source}"
+        for reference, line in [
+            *((need.runbook, need.line) for need in runbook.needs),
+            *((name, runbook.line) for name in runbook.serves),
+        ]:
+            if reference not in names:
+                yield Finding("T210", f"there is no runbook '{reference}'", place, line, 1)
+        if runbook.phase not in bands:
+            message = f"there is no phase '{runbook.phase}' in phases.yml"
+            yield Finding("T211", message, place, runbook.line, 1)
+        for name in runbook.serves:
+            if name in names and not names[name].changes:
+                message = f"'{name}' changes nothing, so no gate can serve it"
+                yield Finding("T212", message, place, runbook.line, 1)
+    for path in {Path(runbook.source) for runbook in runbooks if names[runbook.name] != runbook}:
+        yield Finding("T213", "two runbooks have one name", f"templates/{path}", 1, 1)

@@ -1,0 +1,112 @@
+"""The way back: one undo for each changing runbook, in the reverse order of work.
+
+A gate that serves a changing runbook (a restart, a replication) follows its undo. Each undo
+waits for the undo of whatever was built upon what it takes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from generator.model import Need, Runbook
+
+
+def make(forward: Sequence[Runbook]) -> tuple[tuple[Runbook, ...], tuple[Runbook, ...]]:
+    """The runbooks of undo/ in order, and the forward ones with the id of their undo."""
+    groups = _groups(forward)
+    width = max([3, *(len(str(len(group))) for group in groups)])
+    ids: dict[str, str] = {}
+    numbers: dict[str, str] = {}
+    for at, group in enumerate(groups, start=1):
+        for sequence, runbook in enumerate(group, start=1):
+            number = f"{at:02d}-{sequence:0{width}d}"
+            numbers[runbook.id] = number
+            definition = runbook.definition
+            name = f"undo-{definition.product}-{definition.action}"
+            ids[runbook.id] = f"{number}-{name}_{runbook.host.netbios}"
+    waits = _waits(forward)
+    changing = [runbook for runbook in forward if runbook.definition.changes]
+    serving = {
+        runbook.id: _served(runbook.definition.serves, changing)
+        for runbook in forward
+    }
+    backward = tuple(
+        replace(
+            _undo(runbook, ids, numbers, waits),
+            serves=tuple(ids[served] for served in serving[runbook.id]),
+        )
+        for group in groups
+        for runbook in group
+    )
+    return backward, tuple(
+        replace(runbook, undo=ids.get(runbook.id) if runbook in changing else None,
+                serves=serving[runbook.id])
+        for runbook in forward
+    )
+
+
+def _groups(forward: Sequence[Runbook]) -> list[list[Runbook]]:
+    """Changing runbooks by name, last first; a gate follows the last of those it serves."""
+    by_name: dict[str, list[Runbook]] = {}
+    for runbook in forward:
+        by_name.setdefault(runbook.definition.name, []).append(runbook)
+    changing = [name for name, found in by_name.items() if found[0].definition.changes]
+    groups: list[list[Runbook]] = []
+    for name in reversed(changing):
+        groups.append(by_name[name][::-1])
+        for found in by_name.values():
+            served = [one for one in changing if one in found[0].definition.serves]
+            # The first in the forward order is the last to be taken back.
+            if served[:1] == [name]:
+                groups.append(found)
+    return groups
+
+
+def _waits(forward: Sequence[Runbook]) -> dict[str, list[Runbook]]:
+    """Changing runbook -> the changing runbooks built upon it, through gates that change nothing."""
+    by_id = {runbook.id: runbook for runbook in forward}
+    waits: dict[str, dict[str, Runbook]] = {runbook.id: {} for runbook in forward}
+
+    for runbook in forward:
+        if not runbook.definition.changes:
+            continue
+        seen: set[str] = set()
+        queue = [need.id for need in runbook.needs]
+        while queue:
+            needed = queue.pop()
+            if needed in seen:
+                continue
+            seen.add(needed)
+            if by_id[needed].definition.changes:
+                waits[needed][runbook.id] = runbook
+            else:
+                queue += [need.id for need in by_id[needed].needs]
+    return {id_: list(found.values()) for id_, found in waits.items()}
+
+
+def _undo(
+    runbook: Runbook,
+    ids: Mapping[str, str],
+    numbers: Mapping[str, str],
+    waits: Mapping[str, list[Runbook]],
+) -> Runbook:
+    definition = runbook.definition
+    if definition.changes:
+        needs = [Need(ids[later.id], later.definition.name) for later in waits[runbook.id]]
+    else:
+        # A gate waits for the undo that it serves and for the gates before it.
+        needs = [Need(ids[need.id], need.name) for need in runbook.needs if need.id in ids]
+    return replace(
+        runbook,
+        id=ids[runbook.id],
+        number=numbers[runbook.id],
+        backward=True,
+        needs=tuple(sorted(needs, key=lambda need: need.id)),
+        undoes=runbook.id if definition.changes else None,
+        undo=None,
+    )
+
+
+def _served(names: Sequence[str], runbooks: Sequence[Runbook]) -> tuple[str, ...]:
+    return tuple(runbook.id for runbook in runbooks if runbook.definition.name in names)
