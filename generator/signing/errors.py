@@ -1,0 +1,52 @@
+"""The errors of signing and verifying, each with its exit code of the command line."""
+
+from __future__ import annotations
+
+from generator.errors import GeneratorError
+from generator.signing.codes import Code
+
+
+class SigningError(GeneratorError):
+    """Nothing was signed. The message says why and what to do; it never holds a secret."""
+
+    exit_code = 2
+
+
+class RefusedError(SigningError):
+    """A file that must not be signed, or judged, as it is; `code` says it for programs."""
+
+    exit_code = 1
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class KeyFileError(SigningError):
+    """Key, certificate, passphrase or token cannot be used."""
+
+
+class PolicyError(SigningError):
+    """The certificate is not one to sign with: expired, wrong purpose, weak."""
+
+    exit_code = 4
+
+
+class TimestampError(SigningError):
+    """A timestamp was asked for and not had."""
+
+    exit_code = 3
+
+
+class IntegrityError(GeneratorError):
+    """A signature, a hash or a package is not what it says it is."""
+
+    exit_code = 3
+
+
+class MalformedError(IntegrityError):
+    """Bytes that are no valid structure of their kind."""
+
+
+class SignatureError(IntegrityError):
+    """A signature that was not made with the key it names, or over other bytes."""
