@@ -28,7 +28,8 @@ def load_certificates(data: bytes, display: str) -> Certificates:
     """The certificates of a file, PEM (any number) or DER (one); raises KeyFileError."""
     try:
         if b"-----BEGIN" in data:
-            return tuple(x509.load_pem_x509_certificates(data))
+            with cms.tolerant():
+                return tuple(x509.load_pem_x509_certificates(data))
         return (cms.load_certificate(data),)
     except (ValueError, MalformedError) as error:
         raise KeyFileError(
@@ -129,8 +130,11 @@ def _leaf_policy(purpose: ObjectIdentifier) -> verification.ExtensionPolicy:
         if purpose not in value:
             raise ValueError("wrong extended key usage")
 
-    return verification.ExtensionPolicy.permit_all().require_present(
-        x509.ExtendedKeyUsage, verification.Criticality.AGNOSTIC, usage
+    agnostic = verification.Criticality.AGNOSTIC
+    return (
+        verification.ExtensionPolicy.permit_all()
+        .require_present(x509.ExtendedKeyUsage, agnostic, usage)
+        .may_be_present(x509.CertificatePolicies, agnostic, None)
     )
 
 
@@ -161,6 +165,8 @@ def _ca_policy(purpose: ObjectIdentifier) -> verification.ExtensionPolicy:
         .require_present(x509.BasicConstraints, agnostic, constraints)
         .may_be_present(x509.KeyUsage, agnostic, key_usage)
         .may_be_present(x509.ExtendedKeyUsage, agnostic, usage)
+        # Critical in Microsoft's CAs. They restrict nothing unless a verifier asks for a policy.
+        .may_be_present(x509.CertificatePolicies, agnostic, None)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import ObjectIdentifier
 
 from generator.signing import structures
@@ -203,7 +205,7 @@ def _type_bytes(content_type: ObjectIdentifier) -> bytes:
 @lru_cache(maxsize=256)
 def load_certificate(data: bytes) -> x509.Certificate:
     """A certificate from DER; raises MalformedError."""
-    with foreign("no certificate that can be read"):
+    with foreign("no certificate that can be read"), tolerant():
         return x509.load_der_x509_certificate(data)
 
 
@@ -225,6 +227,14 @@ def public_key(certificate: x509.Certificate) -> object:
     """The public key of a certificate; raises MalformedError."""
     with foreign("a certificate whose key cannot be read"):
         return certificate.public_key()
+
+
+@contextmanager
+def tolerant() -> Iterator[None]:
+    """Old certificates break rules that cryptography warns about; nobody here can mend them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        yield
 
 
 @contextmanager
