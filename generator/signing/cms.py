@@ -12,7 +12,6 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import ObjectIdentifier
 
 from generator.signing import structures
@@ -205,8 +204,12 @@ def _type_bytes(content_type: ObjectIdentifier) -> bytes:
 @lru_cache(maxsize=256)
 def load_certificate(data: bytes) -> x509.Certificate:
     """A certificate from DER; raises MalformedError."""
-    with foreign("no certificate that can be read"), tolerant():
-        return x509.load_der_x509_certificate(data)
+    with foreign("no certificate that can be read"):
+        certificate = x509.load_der_x509_certificate(data)
+        positive = certificate.serial_number > 0
+    if not positive:
+        raise MalformedError("a certificate whose serial number is not positive (RFC 5280)")
+    return certificate
 
 
 @lru_cache(maxsize=256)
@@ -231,9 +234,9 @@ def public_key(certificate: x509.Certificate) -> object:
 
 @contextmanager
 def tolerant() -> Iterator[None]:
-    """Old certificates break rules that cryptography warns about; nobody here can mend them."""
+    """Odd certificates make cryptography warn; that helps nobody who verifies a file."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        warnings.simplefilter("ignore")
         yield
 
 
@@ -241,7 +244,8 @@ def tolerant() -> Iterator[None]:
 def foreign(what: str) -> Iterator[None]:
     """Turns what a parser may raise into MalformedError: hostile input gets one kind of answer."""
     try:
-        yield
+        with tolerant():
+            yield
     except (
         ValueError,
         TypeError,

@@ -7,10 +7,13 @@ from datetime import UTC, datetime
 from functools import cache
 
 from cryptography import x509
+from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from generator.signing import cms, structures, timestamp
+from generator.signing.algorithms import SHA256
 from generator.signing.keys import LocalKey
 from generator.signing.signer import ScriptSigner
 from generator.signing.verify import Trust
@@ -198,3 +201,66 @@ def samples() -> dict[str, bytes]:
                 mark = "\ufeff" if encoding == "utf-16-le" else ""
                 found[f"{form}-{end_name}-{final_name}"] = (mark + body).encode(encoding)
     return found
+
+
+@cache
+def stamp_certificate() -> x509.Certificate:
+    return root().issue("Time authority", private_key("rsa-2048", 5), purposes=(STAMPS,))
+
+
+def stamper(
+    *,
+    at=NOW,
+    certificate=None,
+    key=None,
+    nonce=None,
+    imprint=None,
+    used=SHA256,
+    status=0,
+    with_certificates=True,
+):
+    """A time authority in memory; each option makes it wrong in one way."""
+    certificate = certificate or stamp_certificate()
+    key = key or LocalKey(private_key("rsa-2048", 5))
+    content_type = timestamp._INFO
+
+    def answer(request: bytes) -> bytes:
+        asked = structures.decode(structures.TimeStampRequest, request)
+        if status > 1:
+            return structures.encode(
+                structures.TimeStampResponse(
+                    status=structures.StatusInfo(status=status, text=["not today"], failure=None),
+                    token=None,
+                )
+            )
+        info = structures.TimeStampInfo(
+            version=1,
+            policy=x509.ObjectIdentifier("1.2.3.4"),
+            imprint=imprint or asked.imprint,
+            serial_number=7,
+            time=asn1.GeneralizedTime(at),
+            accuracy=None,
+            ordering=False,
+            nonce=asked.nonce if nonce is None else nonce,
+            authority=None,
+            extensions=None,
+        )
+        octets = structures.encode(info)
+        envelope = cms.Envelope(
+            certificate, (), kind=key.kind, used=used, content_type=content_type
+        )
+        digest = used.digest(octets)
+        signature = key.sign(envelope.to_be_signed(digest), used)
+        token = envelope.signed_data(digest, signature, structures.encode(octets))
+        if not with_certificates:
+            data = cms.unwrap(token)
+            data.certificates = None
+            token = cms.wrap(data)
+        return structures.encode(
+            structures.TimeStampResponse(
+                status=structures.StatusInfo(status=status, text=None, failure=None),
+                token=structures.decode(structures.ContentInfo, token),
+            )
+        )
+
+    return answer
