@@ -159,12 +159,13 @@ class _Reader:
     def _checked(self, name: str, kind: str) -> dict[str, Any]:
         try:
             data, document = _read(self.tree, name)
-            rules, _ = _read(self.tree, f"{SPINE}/{kind}.schema.yml")
+            form = f"{SPINE}/{kind}.schema.yml"
+            rules, _ = _read(self.tree, form)
         except FindingsError as error:
             self.findings += error.findings
             return {}
         assert document is not None
-        found = schema.validate(document, rules, {})
+        found = schema.validate(document, rules, {form: rules}, "T1")
         self.findings += found
         return {} if found or not isinstance(data, dict) else data
 
