@@ -101,7 +101,7 @@ def runbook_names(
             }
             for step in runbook.steps
         ],
-        "window": [window["from"], window["until"]] if window else None,
+        "window": window,
         "needs": [
             {"id": need.id, "hash": hashes[need.id], "hours": need.hours}
             for need in runbook.needs
@@ -145,14 +145,14 @@ def commands(
 
 def _used(catalogue: Mapping[str, Any], pieces: Iterable[Piece]) -> set[str]:
     """Cmdlets named in code (not in sentences), and those of the vendor scripts named anywhere."""
-    cmdlets = catalogue.get("cmdlets", {})
+    cmdlets = catalogue.get("commands", {})
     found: set[str] = set()
     for piece in pieces:
         names = set(_COMMAND.findall(_QUOTED.sub("", piece.text)))
         found |= names & cmdlets.keys()
         for script, entry in catalogue.get("scripts", {}).items():
             if script in piece.text:
-                found |= set(entry["uses"])
+                found |= set(entry["commands"])
     return found
 
 

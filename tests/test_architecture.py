@@ -70,7 +70,7 @@ def product_words() -> set[str]:
     words = {"exchange", "skype", "lync"}
     for path in (ROOT / "templates").glob("*/cmdlets.yml"):
         if path.parent.name != "_runbook":
-            words |= {name.lower() for name in yaml.safe_load(path.read_text())["cmdlets"]}
+            words |= {name.lower() for name in yaml.safe_load(path.read_text())["commands"]}
     return words
 
 
