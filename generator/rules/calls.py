@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from generator.rules.catalogue import Catalogue, Command, Parameter
-from generator.rules.syntax import Node, Script, block_of, key_of, outermost_block
+from generator.rules.syntax import Node, Script, block_of, constant_of, key_of, outermost_block
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def _use(node: Node, script: Script, catalogue: Catalogue, tables: Mapping[str, 
     operator = node.child("command_invocation_operator")
     named = node.child("command_name_expr" if operator else "command_name")
     name = named.text if named is not None else ""
-    command = _command(name, operator is not None, catalogue)
+    command = _command(named, operator is not None, catalogue)
     sorter = _Sorter(command, tables)
     elements = node.child("command_elements")
     for element in elements.children if elements is not None else ():
@@ -134,13 +134,13 @@ class _Sorter:
         self.waits = False
 
 
-def _command(name: str, called: bool, catalogue: Catalogue) -> Command | None:
-    if not called:
-        return catalogue.commands.get(name)
-    # A product has one vendor script at most that its runbooks call through this entry.
-    if name == "$Runbook.Script" and len(catalogue.scripts) == 1:
-        return next(iter(catalogue.scripts.values()))
-    return None
+def _command(named: Node | None, called: bool, catalogue: Catalogue) -> Command | None:
+    if named is None or not called:
+        return catalogue.commands.get(named.text) if named is not None else None
+    # A vendor's script is called through a variable that holds its path.
+    path = constant_of(named) if named.text.startswith("$") else ""
+    found = (script for name, script in catalogue.scripts.items() if f"\\{name}'" in path)
+    return next(found, None)
 
 
 _COMMON_SWITCHES = {"debug", "verbose"}

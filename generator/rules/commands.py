@@ -11,10 +11,6 @@ from generator.rules.syntax import READING
 
 _ADD = "add it, with its source, to {file} if the version has it"
 _BASE = "templates/_runbook/cmdlets.yml"
-_WEB = {
-    "invoke-webrequest", "invoke-restmethod", "start-bitstransfer", "new-webserviceproxy",
-    "iwr", "irm", "curl", "wget",
-}  # fmt: skip
 _PROGRAM = re.compile(r'"\$env:SystemRoot\\System32\\([\w.]+)"', re.IGNORECASE)
 
 
@@ -40,24 +36,10 @@ def positional(use: Use, catalogue: Catalogue, _: str) -> Answer:
 
     Give every value its parameter's name. Programs (iisreset.exe) have no names for theirs.
     """
-    named = not use.operator or use.name == "$Runbook.Script"
+    named = not use.operator or use.command is not None
     if named and use.positional and use.name.lower() not in catalogue.aliases:
         value = use.positional[0].split("\n")[0]
         yield use.line, f"{use.name} is given {value} without the name of a parameter"
-
-
-@rule("R120", "Web access in one place only", "call")
-def web(use: Use, _: Catalogue, __: str) -> Answer:
-    """Only the engine's Get-WebAnswer asks other servers: with TLS 1.2, never past a
-    certificate that is not trusted, and telling which proxy answered.
-
-    Call Get-WebAnswer -Url '...' and judge its answer.
-    """
-    if use.name.lower() in _WEB:
-        around = [node for node in use.node.ancestors() if node.kind == "function_statement"]
-        names = [name.text for node in around if (name := node.child("function_name"))]
-        if "Get-WebAnswer" not in names:
-            yield use.line, f"{use.name} asks another server", "call Get-WebAnswer"
 
 
 @rule("R125", "Called by & are programs of Windows and the vendor's script only", "call")
@@ -65,14 +47,14 @@ def call_operator(use: Use, catalogue: Catalogue, _: str) -> Answer:
     """What stands behind `&` decides what runs: it must be readable in place.
 
     A program is written with its full path, "$env:SystemRoot\\System32\\whoami.exe", and stands on
-    the list; the vendor's script is $Runbook.Script, whose signer was checked.
+    the list; the vendor's script stands on the list of the product, its path in the same block.
     """
     if use.operator != "&" or use.name.startswith("{"):
         return
     program = _PROGRAM.fullmatch(use.name)
     if program is None:
         allowed = use.block == "engine" and use.name.startswith("$")
-        if not allowed and use.name != "$Runbook.Script":
+        if not allowed and use.command is None:
             hint = 'a program stands in place: & "$env:SystemRoot\\System32\\whoami.exe"'
             yield use.line, f"{use.name} is called by &", hint
         return
@@ -261,8 +243,7 @@ def reading(use: Use, catalogue: Catalogue, _: str) -> Answer:
     command = use.command
     if program is not None:
         command = catalogue.programs.get(program.group(1).lower())
-    script = use.name == "$Runbook.Script"
-    if script or (command is not None and not command.engine and not command.reads):
+    if command is not None and not command.engine and not command.reads:
         yield use.line, f"{use.block} calls {_shown(use)}, which changes something"
 
 

@@ -6,11 +6,18 @@ from collections.abc import Iterator
 
 from generator.rules.catalogue import Catalogue, like
 from generator.rules.rule import Answer, rule
-from generator.rules.syntax import READING, Node, Script, block_of
+from generator.rules.syntax import READING, Node, Script, block_of, constant_of
 
 _LIST = "add it to templates/_runbook/cmdlets.yml if .NET Framework 4 has it"
 _CLOCK = {"Now", "UtcNow", "Today", "TickCount", "GetTimestamp", "StartNew", "Sleep"}
-_WEB = ("System.Net.WebClient", "System.Net.HttpWebRequest", "System.Net.Http.")
+_WEB_TYPES = (
+    "System.Net.WebClient", "System.Net.WebRequest", "System.Net.HttpWebRequest",
+    "System.Net.Http.", "System.Net.Sockets.",
+)  # fmt: skip
+_WEB_COMMANDS = {
+    "invoke-webrequest", "invoke-restmethod", "start-bitstransfer", "new-webserviceproxy",
+    "iwr", "irm", "curl", "wget",
+}  # fmt: skip
 
 
 def types(script: Script) -> Iterator[tuple[str, Node]]:
@@ -25,8 +32,26 @@ def types(script: Script) -> Iterator[tuple[str, Node]]:
         if node.text.lower() == "-typename" and node.parent is not None:
             siblings = node.parent.children
             following = [one for one in siblings[siblings.index(node) + 1 :] if one.text.strip()]
-            if following:
-                yield following[0].text.strip("'\""), node
+            for value in following[:1]:
+                text = constant_of(value) if value.text.startswith("$") else value.text
+                yield (text or value.text).strip("'\""), node
+
+
+@rule("R120", "Web access in one place only", "script")
+def web(script: Script, _: Catalogue) -> Answer:
+    """Only the engine's Get-WebAnswer asks other servers: with TLS 1.2, never past a
+    certificate that is not trusted, and telling which proxy answered.
+
+    Call Get-WebAnswer -Url '...' and judge its answer.
+    """
+    used = [(node.text, node) for node in script.all("command_name")]
+    found = [one for one in used if one[0].lower() in _WEB_COMMANDS]
+    found += [one for one in types(script) if one[0].startswith(_WEB_TYPES)]
+    for name, node in found:
+        around = [outer for outer in node.ancestors() if outer.kind == "function_statement"]
+        names = [one.text for outer in around if (one := outer.child("function_name"))]
+        if "Get-WebAnswer" not in names:
+            yield node.line, f"{name} asks another server", "call Get-WebAnswer"
 
 
 @rule("R121", "Types and static members from the list, by full name", "script")
@@ -37,7 +62,7 @@ def known_types(script: Script, catalogue: Catalogue) -> Answer:
     unseen. Write the full name; short are the accelerators on the list only (string, int, ...).
     """
     for name, node in types(script):
-        if name in catalogue.types or name.startswith(_WEB):
+        if name in catalogue.types:
             continue
         close = [full for full in catalogue.types if full.endswith(f".{name}")]
         close = close or [full for full in catalogue.types if full.lower() == name.lower()]

@@ -135,6 +135,16 @@ class Judge:
         yield Finding(problem.code, problem.message, file, line, column, problem.hint, source)
 
 
+def problems(text: str, catalogue: Catalogue, version: str, engine: bool = False) -> _Verdict:
+    """The problems of one piece, those of its single lines too; nothing is remembered."""
+    found = [
+        Problem(problem.code, number, problem.message, problem.hint)
+        for number, line in enumerate(text.rstrip("\n").split("\n"), 1)
+        for problem in apply("line", line)
+    ]
+    return (*found, *judge_text(text, catalogue, version, engine))
+
+
 def judge_text(text: str, catalogue: Catalogue, version: str, engine: bool = False) -> _Verdict:
     """The problems of one piece, but for those of single lines.
 

@@ -122,7 +122,7 @@ def dot(script: Script, _: Catalogue) -> Answer:
                 yield node.line, f"{name or 'something'} is run with a dot"
 
 
-@rule("R119", "exit only at the top level", "script")
+@rule("R119", "Exit only at the top level", "script")
 def exits(script: Script, _: Catalogue) -> Answer:
     """Inside a function or block, exit ends the whole run: no receipt, no last words.
 

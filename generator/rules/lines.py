@@ -8,10 +8,8 @@ from generator.powershell import WIDTH
 from generator.rules.rule import Answer, rule
 
 _STRING = r"'(?:[^']|'')*'|\"(?:[^\"`]|`.|\"\")*\""
-_VALUE = re.compile(
-    rf"\((?:{_STRING}|\[char\]0x[0-9A-F]{{4}})(?: \+ (?:{_STRING}|\[char\]0x[0-9A-F]{{4}}))+\)"
-    rf"|{_STRING}|\S+"
-)
+_PART = r"(?:'(?:[^']|'')*'|\[char\]0x[0-9A-F]{4})"
+_VALUE = re.compile(rf"\({_PART}(?: \+ {_PART})+\)|'(?:[^']|'')*'|\S+")
 _TOKEN = re.compile(rf"(?P<string>{_STRING})|(?P<comment>(?<![^\s;(){{}},])#.*)")
 _LEAST_BESIDE_A_VALUE = 60
 
@@ -103,6 +101,7 @@ RESERVED = (
     "Count", "Keys", "Values", "Item", "Identity", "Source", "IsReadOnly", "IsFixedSize",
     "IsSynchronized", "SyncRoot",
 )  # fmt: skip
+_TYPES = ("System.", "Microsoft.")
 _TELLING = {name.lower() for name in RESERVED} | {
     "stop", "continue", "silentlycontinue", "ignore", "inquire",
 }  # fmt: skip
@@ -119,12 +118,14 @@ def shape(line: str) -> str:
 def _shape_of(match: re.Match[str]) -> str:
     text = match.group()
     if match.lastgroup == "comment":
-        return "#"
+        return text if text.lower().startswith("#requires") else "#"
     if text.startswith('"'):
         return text
     content = text[1:-1]
     before, after = match.string[: match.start()], match.string[match.end() :]
-    if content.lower() in _TELLING or before.endswith("-TypeName "):
+    if content.lower() in _TELLING or content.startswith(_TYPES) or content.endswith(".ps1"):
+        return text
+    if before.endswith("-TypeName "):
         return text
     if after.startswith(" =") or before.endswith(" Id = "):
         return "','" if "," in content else "'k'"

@@ -159,3 +159,14 @@ def outermost_block(node: Node) -> Node | None:
         if outer.kind in kinds:
             found = outer
     return found
+
+
+def constant_of(variable: Node) -> str:
+    """The source text that a variable was last given above in the same block, or ''."""
+    around, found = outermost_block(variable), ""
+    top = around or list(variable.ancestors())[-1]
+    for node in top.walk():
+        assigns = node.kind == "assignment_expression" and node.line <= variable.line
+        if assigns and node.children[0].text == variable.text:
+            found = node.children[-1].text
+    return found
