@@ -17,6 +17,11 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from generator.templates import TemplateTree
 
+# An underscore inside a word is no markup; host and file names stay readable in the source.
+_MARKUP = re.compile(
+    r"(?P<inside>(?<=[^\W_])_+(?=[^\W_]))|\\(?=[!-/:-@[-`{-~]|$)|[`*_\[\]<>|~]|&(?=#?\w+;)|^[#+=-]"
+)
+
 
 class Markdown(str):
     """Text that is Markdown already."""
@@ -26,11 +31,7 @@ class Markdown(str):
 
 def text(value: object) -> Markdown:
     """A value as running text on one line, in which nothing is markup."""
-    line = _one_line(str(value))
-    # An underscore inside a word is no markup; host and file names stay readable in the source.
-    line = re.sub(r"[\\`*\[\]<>|~]|(?<!\w)_|_(?!\w)", r"\\\g<0>", line)
-    line = re.sub(r"&(?=#?\w+;)", r"\\&", line)
-    line = re.sub(r"^([#+=-])", r"\\\1", line)
+    line = _MARKUP.sub(lambda m: m[0] if m["inside"] else f"\\{m[0]}", _one_line(str(value)))
     return Markdown(re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", line))
 
 

@@ -24,6 +24,9 @@ NAME = "RUNSHEET.md"
 TEMPLATE = f"{SPINE}/runsheet.md.j2"
 COMMAND = "powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File"
 
+MOST_NAMES = 12
+"""So many servers are named in the first table of the sheet; more would fill the page."""
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -36,13 +39,18 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class SheetStep:
-    """A step as the operator meets it; `wanted` are the lines of its table of values."""
+    """A step as the operator meets it; `wanted` are the lines of its table of values.
+
+    `label` says what the values are: those that the step sets, takes back, or wants to find.
+    """
 
     number: int
     texts: StepTexts
+    changes: bool
     ask: str
     who: str
-    passed: str
+    otherwise: str
+    label: str
     wanted: tuple[str, ...]
 
 
@@ -102,11 +110,12 @@ def values(build: Build) -> dict[str, Any]:
     window = change.get("window")
     times = _Times(plan, window)
     entries = list(_entries(build, times))
-    hosts = dict.fromkeys(f"{r.host.netbios} ({r.host.fqdn})" for r in plan.runbooks)
+    hosts = list(dict.fromkeys(f"{r.host.netbios} ({r.host.fqdn})" for r in plan.runbooks))
+    servers = ", ".join(hosts) if len(hosts) <= MOST_NAMES else f"{len(hosts)}, see the table"
     return {
         "change": change,
         "name": plan.inventory.name,
-        "servers": ", ".join(hosts),
+        "servers": servers,
         "window": window,
         "times": times,
         "forward": [entry for entry in entries if not entry.backward],
@@ -182,7 +191,7 @@ def _entries(build: Build, times: _Times) -> Iterator[Entry]:
             carry_to=", ".join(carry[runbook.id]),
             undo=_number(runbooks[runbook.undo]) if runbook.undo else "",
             undoes=_number(runbooks[runbook.undoes]) if runbook.undoes else "",
-            steps=_steps(rendered),
+            steps=tuple(_steps(rendered)),
             content_hash=rendered.content_hash,
             begin_until=times.begin_until(runbook),
         )
@@ -200,19 +209,21 @@ def _receipt_file(runbook: Runbook) -> str:
     return f"{runbook.id}.receipt.json"
 
 
-def _steps(rendered: RenderedRunbook) -> tuple[SheetStep, ...]:
-    applies = "undo_apply" if rendered.runbook.undoes else "apply"
-    return tuple(
-        SheetStep(
+def _steps(rendered: RenderedRunbook) -> Iterator[SheetStep]:
+    undoes = bool(rendered.runbook.undoes)
+    for step in rendered.runbook.steps:
+        flags = step.definition.flags
+        changes = ("undo_apply" if undoes else "apply") in step.definition.blocks
+        yield SheetStep(
             number=step.number,
             texts=step.texts,
-            ask=step.definition.flags.get("ask", ""),
-            who=step.definition.flags.get("who", ""),
-            passed="Done" if applies in step.definition.blocks else "Passed",
+            changes=changes,
+            ask=flags.get("ask", ""),
+            who=flags.get("who", ""),
+            otherwise=flags.get("otherwise", ""),
+            label=("Takes back" if undoes else "Sets") if changes else "Must hold",
             wanted=tuple(rendered.wanted.get(step.definition.id, "").splitlines()),
         )
-        for step in rendered.runbook.steps
-    )
 
 
 def _number(runbook: Runbook) -> str:
