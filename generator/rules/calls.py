@@ -220,7 +220,9 @@ def own_functions(script: Script) -> list[Command]:
     found: list[Command] = []
     for name, node in script.functions.items():
         parameters: dict[str, Parameter] = {}
-        block = next((one for one in node.walk() if one.kind == "param_block"), None)
+        # `function f ($a) { }` or `function f { param ($a) }`
+        kinds = ("function_parameter_declaration", "param_block")
+        block = next((one for one in node.walk() if one.kind in kinds), None)
         for one in block.walk() if block is not None else ():
             variable = one.child("variable") if one.kind == "script_parameter" else None
             if variable is not None:

@@ -66,16 +66,17 @@ class Judge:
     def judge(self, script: RenderedRunbook, version: str) -> Iterator[Finding]:
         """Findings that no earlier script had; `version` is the product's on this host."""
         product = script.runbook.definition.product
-        line, before = 1, 0
+        line = 1
+        sizes: list[tuple[str, int]] = []
         for piece in script.pieces:
             judged = self._judged(piece, product, version)
             for problem in judged.problems:
                 yield from self._finding(script.runbook, piece, problem, line)
             line += judged.size
             if not _is_engine(piece):
-                before += judged.size
+                sizes.append((piece.name, judged.size))
         whole = Piece("script", "", "")
-        for problem in (*apply("size", before), *self._bytes(script)):
+        for problem in (*apply("size", sizes), *self._bytes(script)):
             yield from self._finding(script.runbook, whole, problem, 1)
 
     def _judged(self, piece: Piece, product: str, version: str) -> _Judged:

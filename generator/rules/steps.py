@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from generator.rules.catalogue import Catalogue
 from generator.rules.lines import RESERVED
@@ -70,13 +70,15 @@ def step_length(script: Script, _: Catalogue) -> Answer:
 
 
 @rule("R151", f"At most {READING_LINES} lines before the engine", "size")
-def reading_length(lines: int) -> Answer:
+def reading_length(sizes: Sequence[tuple[str, int]]) -> Answer:
     """What a reviewer reads of each script comes before the engine: at most 200 lines.
 
     Make two runbooks of it, or shorten what every script has.
     """
+    lines = sum(size for _, size in sizes)
     if lines > READING_LINES:
-        yield lines, f"{lines} lines stand before the engine, {READING_LINES} are allowed"
+        message = f"{lines} lines stand before the engine, {READING_LINES} are allowed"
+        yield lines, message, ", ".join(f"{name}: {size}" for name, size in sizes)
 
 
 def _steps(script: Script) -> Iterator[Node]:
