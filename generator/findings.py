@@ -12,7 +12,7 @@ SHOWN = 200
 """So many findings are shown in full; a file of another kind could have thousands."""
 
 _EXCERPT = 100
-_VALUE = 60
+_VALUE = 80
 
 
 @dataclass(frozen=True, slots=True)

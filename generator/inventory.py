@@ -46,13 +46,16 @@ def load_inventory(path: Path, tree: TemplateTree) -> Inventory:
         known = ", ".join(tree.products())
         message = "the inventory names no product"
         findings.append(document.finding("E204", (), message, f"at least one of {known}"))
-    faulty = {finding.path for finding in findings}
+    faulty = {finding.path for finding in findings if finding.path}
     found: list[hosts.Found] = []
+    broken: list[Finding] = []
     vocabularies = [(name, _vocabulary(tree, name)) for name in products]
     for name, vocabulary in sorted(vocabularies, key=lambda entry: entry[1].data["order"]):
         own = hosts.fill(name, values[name], vocabulary.data["hosts"])
         found += own
-        findings += _derive(name, vocabulary, values, own, bool(faulty))
+        broken += _derive(name, vocabulary, values, own, bool(findings))
+    if broken:
+        raise FindingsError(broken)
     findings += hosts.mistakes(found, document, faulty)
     for name in (SPINE, *products):
         rules_of = checks.load_checks(tree, f"{name}/checks.yml")

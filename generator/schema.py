@@ -114,24 +114,36 @@ def load_registry(tree: TemplateTree) -> dict[str, Schema]:
 
 def check_schema(document: Document, name: str, registry: Registry) -> list[Finding]:
     """Mistakes in a schema file: a validator passes over keywords that it does not know."""
-    import jsonschema_rs  # noqa: PLC0415
-
     if not isinstance(document.data, dict):
         return [document.finding("T101", (), "a schema must be a mapping")]
     findings = list(_keywords(document.data, (), document))
-    for path, schema in _schemas(document.data, ()):
+    for path, part in _schemas(document.data, ()):
         try:
-            if "$ref" in schema:
-                resolve(str(schema["$ref"]), name, registry)
+            if "$ref" in part:
+                resolve(str(part["$ref"]), name, registry)
         except (KeyError, TypeError):
-            message = f"$ref {show(schema['$ref'])} points at nothing"
+            message = f"$ref {show(part['$ref'])} points at nothing"
             findings.append(document.finding("T103", (*path, "$ref"), message))
+    findings += _not_a_schema(document)
+    return findings
+
+
+def _not_a_schema(document: Document) -> Iterator[Finding]:
+    import jsonschema_rs  # noqa: PLC0415
+
     try:
         jsonschema_rs.meta.validate(document.data)
     except jsonschema_rs.ValidationError as error:
-        path = tuple(error.instance_path)
-        findings.append(document.finding("T104", path, f"not a JSON Schema: {error.message}"))
-    return findings
+        message = f"not a JSON Schema: {error.message}"
+        yield document.finding("T104", tuple(error.instance_path), message)
+        return
+    for path, part in _schemas(document.data, ()):
+        pattern = part.get("pattern", "")
+        try:
+            jsonschema_rs.Draft202012Validator({"pattern": pattern}, offline=True)
+        except jsonschema_rs.ValidationError:
+            message = f"{show(pattern)} is not a regular expression"
+            yield document.finding("T106", (*path, "pattern"), message)
 
 
 def _keywords(schema: Schema, at: tuple[str | int, ...], document: Document) -> Iterator[Finding]:

@@ -95,7 +95,7 @@ class Sentences:
     def _missing(self, path: Path_, key: str, schema: Schema) -> None:
         about = schema.get("properties", {}).get(key, {})
         sentence = about.get("description", "") if isinstance(about, dict) else ""
-        hint = re.split(r"(?<=[a-z0-9)])[.;:]\s", " ".join(sentence.split()))[0].rstrip(".")
+        hint = re.split(r"[.;]\s", " ".join(sentence.split()))[0].rstrip(".")
         self._put("02", (*path, key), "missing key", {}, hint, key=True)
 
     def _type(self, path: Path_, value: Any, types: list[str], schema: Schema) -> None:
@@ -112,13 +112,16 @@ class Sentences:
             hint = f"if the text '{show(value)}' is meant, put it in quotes"
         elif types == ["array"] and isinstance(value, str):
             hint = f"write [{value}]" if len(value) < 60 else ""
-        found = f"the text {show(value)}" if isinstance(value, str) else show(value)
+        kind = {str: "the text ", int: "the number "}.get(type(value), "")
+        found = kind + show(value)
         self._put("03", path, f"{wanted} is wanted here, not {found}", schema, hint)
 
     def _choice(self, path: Path_, value: Any, facts: Schema, schema: Schema) -> None:
         options = facts.get("options", [facts.get("expected_value")])
         names = list(dict.fromkeys(str(option) for option in options))
-        meant = did_you_mean(value, names) if isinstance(value, str) else ""
+        # Of two numbers that differ in a digit none is more likely.
+        word = isinstance(value, str) and not value.isdecimal()
+        meant = did_you_mean(value, names) if word else ""
         hint = _written(value, schema) or (f"did you mean {show(meant)}?" if meant else "")
         verdict = f"is none of {', '.join(names)}" if len(names) > 1 else f"is not {names[0]}"
         self._put("04", path, f"{show(value)} {verdict}", {}, hint)

@@ -41,13 +41,13 @@ _SENTENCES: tuple[tuple[str, str, str], ...] = (
     ("did not find expected '-'", "a list item ('- ...') is expected here", _INDENT),
     (
         "did not find expected ',' or ']'",
-        "a comma or ']' is expected here",
-        "the list is not closed, or a comma is missing",
+        "the list that starts here is not closed, or a comma is missing in it",
+        "",
     ),
     (
         "did not find expected ',' or '}'",
-        "a comma or '}' is expected here",
-        "the mapping is not closed, or a comma is missing",
+        "the mapping that starts here is not closed, or a comma is missing in it",
+        "",
     ),
     ("did not find expected node content", "a value is expected here", _QUOTES),
     (
@@ -132,7 +132,18 @@ def _decode(data: bytes, display: str) -> str:
         column = len(re.split(r"[\r\n]", good)[-1]) + 1
         message = f"the byte 0x{data[error.start]:02X} is not UTF-8 text"
         hint = "save the file as UTF-8; it may be in a Windows code page"
-        raise FindingsError([Finding("E007", message, display, line, column, hint)]) from None
+        source = re.split(r"\r\n|\r|\n", data.decode("utf-8", "replace"))[line - 1]
+        fault = Finding("E007", message, display, line, column, hint, source)
+        raise FindingsError([fault]) from None
+
+
+# Faults that are better shown where something begins than where the parser gave up.
+_AT_CONTEXT = ("while scanning an alias", "while scanning an anchor", "while scanning a simple key")
+_OPENED = (
+    "found unexpected end of stream",
+    "found unexpected document",
+    "did not find expected ',' or",
+)
 
 
 def check_characters(text: str, lines: Sequence[str], display: str) -> list[Finding]:
@@ -154,15 +165,18 @@ def check_characters(text: str, lines: Sequence[str], display: str) -> list[Find
 def syntax_fault(error: yaml.MarkedYAMLError, lines: Sequence[str], display: str) -> Finding:
     """The finding for a syntax error of the parser, at the place that it names."""
     problem = str(error.problem or error.context or "unreadable")
+    context = str(error.context or "")
     mark: Any = error.problem_mark or error.context_mark
-    unclosed = problem.startswith(("found unexpected end", "found unexpected document"))
-    # Behind the last line there is nothing to point at; what was opened is the better place.
-    at_end = mark is not None and not any(line.strip() for line in lines[mark.line :])
-    if (unclosed or at_end or mark is None) and error.context_mark is not None:
+    opened = context.startswith(_AT_CONTEXT) or problem.startswith(_OPENED)
+    if opened and error.context_mark is not None:
         mark = error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
+    if line and not any(text.strip() for text in lines[line - 1 :]):
+        # Behind the last line there is nothing to show: its end is the place.
+        line = max([n for n, text in enumerate(lines, 1) if text.strip()], default=1)
+        column = len(lines[line - 1].rstrip()) + 1
     source = lines[line - 1] if 0 < line <= len(lines) else ""
-    message, hint = _sentence(problem, str(error.context or ""), source, column)
+    message, hint = _sentence(problem, context, source, column)
     return Finding("E010", message, display, line, column, hint, source)
 
 

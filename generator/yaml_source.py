@@ -46,6 +46,7 @@ class Document:
     findings: tuple[Finding, ...]
     _marks: dict[int, Any] = field(repr=False)
     _lines: list[str] = field(repr=False)
+    _start: Place = (1, 1)
 
     def mark(self, path: Path_, key: bool = False) -> Place:
         """Line and column (from 1) of the value at this path, or of its key.
@@ -53,7 +54,7 @@ class Document:
         A path that leads nowhere, such as a missing key or a default, is at the key (or the list
         item) that should hold it.
         """
-        data, place, key_place = self.data, (1, 1), (1, 1)
+        data, place, key_place = self.data, self._start, self._start
         for part in path:
             marks = self._marks.get(id(data))
             try:
@@ -112,7 +113,9 @@ def parse(text: str, display: str) -> Document:
             gc.enable()
     if builder.fatal:
         raise FindingsError(builder.findings)
-    return Document(display, text, data, tuple(builder.findings), builder.marks, lines)
+    return Document(
+        display, text, data, tuple(builder.findings), builder.marks, lines, builder.start
+    )
 
 
 class _Builder:
@@ -122,6 +125,7 @@ class _Builder:
         self.findings: list[Finding] = []
         self.fatal = False
         self.marks: dict[int, Any] = {}
+        self.start: Place = (1, 1)
         self._lines = lines
         self._display = display
         self._next: Callable[[], Any] = CLoader(text).get_event
@@ -134,7 +138,9 @@ class _Builder:
         event = self._next()
         if isinstance(event, yaml.StreamEndEvent):
             raise FindingsError([Finding("E006", "the file is empty", self._display)])
-        data = self._node(self._next(), 1)
+        event = self._next()
+        self.start = _place(event)
+        data = self._node(event, 1)
         self._next()
         event = self._next()
         if not isinstance(event, yaml.StreamEndEvent):
@@ -186,7 +192,7 @@ class _Builder:
             if type(event) is yaml.MappingEndEvent:
                 self.marks[id(data)] = marks
                 return data
-            key = self._key(event, depth)
+            key = self._key(event)
             value_event = step()
             places = (_place(event), _place(value_event))
             value = self._node(value_event, depth + 1)
@@ -200,14 +206,13 @@ class _Builder:
             data[key] = value
             marks[key] = places
 
-    def _key(self, event: Any, depth: int) -> str | None:
+    def _key(self, event: Any) -> str | None:
         if type(event) is not yaml.ScalarEvent:
             if type(event) is yaml.AliasEvent:
                 self._anchor(event)
             else:
                 hint = "a value that starts with { or [ as text needs quotes"
-                self._fault("E017", event, "a key must be text", hint)
-                self._node(event, depth + 1)
+                self._stop("E017", event, "a key must be text", hint)
             return None
         if event.anchor is not None:
             self._anchor(event)
@@ -242,8 +247,8 @@ class _Builder:
         self.findings.append(Finding(code, message, self._display, line, column, hint, source))
         self.fatal = self.fatal or fatal
 
-    def _stop(self, code: str, event: Any, message: str) -> None:
-        self._fault(code, event, message)
+    def _stop(self, code: str, event: Any, message: str, hint: str = "") -> None:
+        self._fault(code, event, message, hint)
         raise FindingsError(self.findings)
 
 
