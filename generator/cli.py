@@ -15,7 +15,7 @@ import click
 
 from generator import __version__
 from generator.errors import GeneratorError
-from generator.findings import FindingsError, format_finding
+from generator.findings import FindingsError
 
 _BUG = 70
 _INTERRUPTED = 130
@@ -38,8 +38,7 @@ def run(arguments: list[str]) -> int:
         click.echo("Interrupted. Nothing was left half-written.", err=True)
         return _INTERRUPTED
     except FindingsError as error:
-        for finding in error.findings:
-            click.echo(format_finding(finding), err=True)
+        click.echo(str(error), err=True)
         count = len(error.findings)
         click.echo(f"{count} finding{'s' if count != 1 else ''}. Nothing was written.", err=True)
         return error.exit_code
@@ -118,8 +117,13 @@ def build(
     built = pipeline.build(inventory, tree)
     for path in built.shadowed:
         click.echo(f"note: {path} stands in for the built-in template", err=True)
-    report = bundle.write(built, out, tree, force=force, dry_run=dry_run)
-    click.echo(report.summary(), err=True)
+    if dry_run:
+        folder = out / built.plan.inventory.name
+        found = bundle.compare(bundle.contents(built, tree), folder)
+        click.echo(f"Nothing was written. {bundle.WriteReport(folder, found).sentence()}", err=True)
+        return
+    report = bundle.write(built, out, force=force, tree=tree)
+    click.echo(report.sentence(), err=True)
 
 
 def _tree(templates: Path | None) -> Any:

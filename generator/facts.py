@@ -85,14 +85,12 @@ def runbook_names(
         "own_hash": ZERO_HASH,
         "label": f"{'Undo' if runbook.backward else 'Runbook'} {runbook.number} - ",
         "title": runbook.title,
-        "change_line": f"{change['id']} - {change['title']}",
         "run_on": f"{runbook.host.fqdn}   ({runbook.texts['role']})",
         "rights": runbook.texts["rights"],
         "effect": runbook.effect,
         "needs_line": _needs_line(runbook),
         "undo_line": _undo_line(runbook),
-        "origin": f"the inventory {plan.inventory.name} - generated, do not edit: an edited copy "
-        "refuses to run.",
+        "origin": f"inventory {plan.inventory.name}, generated: an edited copy refuses to run.",
         "touches": runbook.touches,
         "steps": [
             {
@@ -101,7 +99,7 @@ def runbook_names(
             }
             for step in runbook.steps
         ],
-        "window": [window["from"], window["until"]] if window else None,
+        "window": window,
         "needs": [
             {"id": need.id, "hash": hashes[need.id], "hours": need.hours}
             for need in runbook.needs
@@ -145,14 +143,14 @@ def commands(
 
 def _used(catalogue: Mapping[str, Any], pieces: Iterable[Piece]) -> set[str]:
     """Cmdlets named in code (not in sentences), and those of the vendor scripts named anywhere."""
-    cmdlets = catalogue.get("cmdlets", {})
+    cmdlets = catalogue.get("commands", {})
     found: set[str] = set()
     for piece in pieces:
         names = set(_COMMAND.findall(_QUOTED.sub("", piece.text)))
         found |= names & cmdlets.keys()
         for script, entry in catalogue.get("scripts", {}).items():
             if script in piece.text:
-                found |= set(entry["uses"])
+                found |= set(entry["commands"])
     return found
 
 
@@ -169,10 +167,30 @@ def _needs_line(runbook: Runbook) -> str:
     parts = []
     if runbook.needs:
         word = "receipt" if len(runbook.needs) == 1 else "receipts"
-        parts.append(f"{word} of " + ", ".join(need.id for need in runbook.needs))
+        parts.append(f"{word} of " + _spans([_number(need.id) for need in runbook.needs]))
     if runbook.undoes:
         parts.append(f"the records of {runbook.undoes} on this server")
     return "; ".join(parts) or "nothing before it"
+
+
+def _number(identifier: str) -> str:
+    """`10-001` of an id."""
+    return "-".join(identifier.split("-")[:2])
+
+
+def _spans(numbers: Sequence[str]) -> str:
+    """`10-001, 20-001 to 20-040`: neighbours of one band as a span."""
+    spans: list[list[str]] = []
+    for number in numbers:
+        band, sequence = number.split("-")
+        last_band, last = spans[-1][-1].split("-") if spans else ("", "0")
+        if band == last_band and int(sequence) == int(last) + 1:
+            spans[-1].append(number)
+        else:
+            spans.append([number])
+    return ", ".join(
+        f"{span[0]} to {span[-1]}" if len(span) > 2 else ", ".join(span) for span in spans
+    )
 
 
 def _undo_line(runbook: Runbook) -> str:

@@ -127,8 +127,10 @@ class _Reader:
         template = _normal(folder, data.get("file", data["id"].replace("-", "_") + ".ps1.j2"))
         blocks: frozenset[str] = frozenset()
         if "ask" not in data:
+            known = len(self.findings)
             blocks = self._blocks(template, document, (*place, "id"))
-            self.findings += _block_mistakes(data, blocks, template, document, place)
+            if len(self.findings) == known:
+                self.findings += _block_mistakes(data, blocks, template, document, place)
         return StepDefinition(
             id=data["id"],
             template=template,
@@ -159,12 +161,13 @@ class _Reader:
     def _checked(self, name: str, kind: str) -> dict[str, Any]:
         try:
             data, document = _read(self.tree, name)
-            rules, _ = _read(self.tree, f"{SPINE}/{kind}.schema.yml")
+            form = f"{SPINE}/{kind}.schema.yml"
+            rules, _ = _read(self.tree, form)
         except FindingsError as error:
             self.findings += error.findings
             return {}
         assert document is not None
-        found = schema.validate(document, rules, {})
+        found = schema.validate(document, rules, {form: rules}, "T1")
         self.findings += found
         return {} if found or not isinstance(data, dict) else data
 

@@ -13,5 +13,7 @@ foreach ($word in @($args | Select-Object -Skip 1)) {
 if ($env:LAB_LANGUAGE) {
     $ExecutionContext.SessionState.LanguageMode = $env:LAB_LANGUAGE
 }
+# Left as it is by a script that does not parse.
+$global:LASTEXITCODE = 70
 . $args[0] @labArguments
 exit $LASTEXITCODE

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from lab.lab import Lab, Script, Scripts, Stages
 
 PROJECT = Path(__file__).resolve().parent.parent.parent

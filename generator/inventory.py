@@ -1,0 +1,127 @@
+"""The inventory: one YAML file per environment, read, judged and completed.
+
+What it may hold is data beside the templates: `_runbook/schema.yml` describes the change, each
+product's `schema.yml` its own key, `checks.yml` how the keys must agree, `product.yml` where its
+servers stand and which values follow from others.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from generator import checks, expressions, hosts, schema
+from generator.errors import UsageError
+from generator.expressions import ExpressionError
+from generator.findings import Finding, FindingsError, show
+from generator.hosts import host
+from generator.model import Inventory
+from generator.schema import Schema
+from generator.templates import SPINE, TemplateTree
+from generator.yaml_source import Document, load
+
+__all__ = ["host", "inventory_schema", "load_inventory"]
+
+Path_: TypeAlias = tuple[str | int, ...]
+
+_STRUCTURE = f"{SPINE}/schema.yml"
+
+
+def load_inventory(path: Path, tree: TemplateTree) -> Inventory:
+    """A validated inventory with defaults, host values and derived values filled in.
+
+    Raises FindingsError with all mistakes of the file, or of the templates that describe it.
+    """
+    document = load(path)
+    registry = schema.load_registry(tree)
+    rules = inventory_schema(tree, registry)
+    registry[_STRUCTURE] = rules
+    findings = schema.validate(document, rules, registry)
+    values = schema.complete(document.data, rules, registry)
+    if not isinstance(values, dict):
+        raise FindingsError(findings)
+    findings += _name_mistakes(path, registry)
+    products = [name for name in tree.products() if isinstance(values.get(name), dict)]
+    if not products and not any(name in values for name in tree.products()):
+        known = ", ".join(tree.products())
+        message = "the inventory names no product"
+        findings.append(document.finding("E204", (), message, f"at least one of {known}"))
+    faulty = {finding.path for finding in findings if finding.path}
+    found: list[hosts.Found] = []
+    broken: list[Finding] = []
+    vocabularies = [(name, _vocabulary(tree, name)) for name in products]
+    for name, vocabulary in sorted(vocabularies, key=lambda entry: entry[1].data["order"]):
+        own = hosts.fill(name, values[name], vocabulary.data["hosts"])
+        found += own
+        broken += _derive(name, vocabulary, values, own, bool(findings))
+    if broken:
+        raise FindingsError(broken)
+    findings += hosts.mistakes(found, document, faulty)
+    for name in (SPINE, *products):
+        rules_of = checks.load_checks(tree, f"{name}/checks.yml")
+        if rules_of is not None:
+            findings += checks.run(rules_of, values, document, faulty)
+    if findings:
+        raise FindingsError(findings)
+    return Inventory(path.stem, path.as_posix(), values)
+
+
+def inventory_schema(tree: TemplateTree, registry: dict[str, Schema]) -> Schema:
+    """The schema of a whole inventory: the structure with a key for every product of the tree."""
+    structure = registry.get(_STRUCTURE)
+    if structure is None:
+        raise UsageError(f"templates/{_STRUCTURE}: no such file, so no inventory can be judged")
+    products = {
+        name: {"$ref": f"../{name}/schema.yml"}
+        for name in tree.products()
+        if f"{name}/schema.yml" in registry
+    }
+    return {**structure, "properties": {**structure.get("properties", {}), **products}}
+
+
+def _vocabulary(tree: TemplateTree, product: str) -> Document:
+    """A product's product.yml, judged by the spine's product.schema.yml."""
+    path = tree.find(f"{product}/product.yml")
+    rules = tree.find(f"{SPINE}/product.schema.yml")
+    if path is None or rules is None:
+        raise UsageError(f"templates/{SPINE}/product.schema.yml: no such file")
+    document = load(path, tree.display(path))
+    findings = schema.validate(document, load(rules, tree.display(rules)).data, {}, "T1")
+    if findings:
+        raise FindingsError(findings)
+    return document
+
+
+def _derive(
+    name: str,
+    vocabulary: Document,
+    values: dict[str, Any],
+    found: list[hosts.Found],
+    faulty: bool,
+) -> list[Finding]:
+    """Compute the derived values of a product into its mapping, in the order of product.yml.
+
+    An expression sees the whole inventory and `hosts`, the host mappings of this product. With a
+    faulty inventory a value that cannot be computed is left out: its cause is a finding already.
+    """
+    findings = []
+    for index, entry in enumerate(vocabulary.data.get("derived", ())):
+        names = {**values, "hosts": [host_values for _, host_values in found]}
+        try:
+            values[name][entry["name"]] = expressions.evaluate(entry["value"], names)
+        except ExpressionError as error:
+            if not faulty:
+                place = ("derived", index, "value")
+                findings.append(vocabulary.finding("T111", place, str(error)))
+    return findings
+
+
+def _name_mistakes(path: Path, registry: dict[str, Schema]) -> list[Finding]:
+    """The file's name becomes the name of a folder, on Windows as well."""
+    import jsonschema_rs  # noqa: PLC0415
+
+    rule = registry[_STRUCTURE].get("$defs", {}).get("safe_name")
+    if rule is None or jsonschema_rs.is_valid(rule, path.stem, offline=True):
+        return []
+    message = f"the file name {show(path.stem)} cannot be the name of a folder everywhere"
+    return [Finding("E205", message, path.as_posix(), hint=f"wanted is {rule['x-expects']}")]

@@ -1,0 +1,115 @@
+"""manifest.json and SHA256SUMS: what the output folder holds, and how to know it again.
+
+The manifest lists file by file in the order of work; its schema is `manifest.schema.json` beside
+this module. It tells no time, no path and no machine: the same build gives the same manifest
+anywhere. SHA256SUMS has the same hashes, and that of the manifest, for `sha256sum --check`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from generator import __version__
+from generator.model import Build, RenderedRunbook
+
+NAME = "manifest.json"
+SUMS = "SHA256SUMS"
+FORMAT = 1
+SCHEMA = Path(__file__).with_name("manifest.schema.json")
+
+_LINE = re.compile("(?P<digest>[0-9a-f]{64})  (?P<path>.+)")
+
+
+def make(build: Build, documents: Mapping[str, bytes] | None = None) -> dict[str, Any]:
+    """The manifest of a build and of the documents beside its runbooks (path -> bytes)."""
+    inventory = build.plan.inventory
+    change = inventory.values["change"]
+    window = change.get("window")
+    return {
+        "format": FORMAT,
+        "tool": {"name": "runbook-generator", "version": __version__},
+        "name": inventory.name,
+        "change": {
+            "id": change["id"],
+            "title": change["title"],
+            "window": {name: window[name] for name in ("from", "until")} if window else None,
+        },
+        "engine_sha256": build.engine_hash,
+        "runbooks": [_runbook(rendered, build.engine_hash) for rendered in build.rendered],
+        "documents": [
+            {"path": path, "sha256": sha256(data)}
+            for path, data in sorted((documents or {}).items())
+        ],
+    }
+
+
+def encode(manifest: Mapping[str, Any]) -> bytes:
+    """Its bytes: 7-bit ASCII, so that every editor and every PowerShell reads the same text."""
+    return (json.dumps(manifest, indent=2) + "\n").encode("ascii")
+
+
+def hashes(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Path -> SHA-256 of the bytes of every file that the manifest vouches for."""
+    return {
+        entry["path"]: entry["sha256"] for entry in (*manifest["runbooks"], *manifest["documents"])
+    }
+
+
+def sums(manifest: Mapping[str, Any], data: bytes) -> bytes:
+    """SHA256SUMS for a manifest and its bytes: the files it vouches for, and itself."""
+    return _sums({**hashes(manifest), NAME: sha256(data)})
+
+
+def recorded(data: bytes | None, sums_data: bytes | None) -> dict[str, str]:
+    """Path -> SHA-256 of what an earlier build wrote, by its manifest and its SHA256SUMS.
+
+    One of the two is enough (None: not there). What cannot be read vouches for nothing.
+    """
+    lines = [
+        _LINE.fullmatch(line) for line in (sums_data or b"").decode(errors="replace").split("\n")
+    ]
+    record = {line["path"]: line["digest"] for line in lines if line}
+    if sums_data and sums_data == _sums(record):
+        record[SUMS] = sha256(sums_data)
+    try:
+        found = hashes(json.loads(data or b""))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return record
+    record |= found
+    own = record.setdefault(NAME, sha256(data or b""))
+    return {**record, SUMS: sha256(_sums({**found, NAME: own}))}
+
+
+def sha256(data: bytes) -> str:
+    """The hash of a file's bytes, in lower case, as sha256sum writes it."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _sums(lines: Mapping[str, str]) -> bytes:
+    return "".join(f"{digest}  {path}\n" for path, digest in lines.items()).encode("utf-8")
+
+
+def _runbook(rendered: RenderedRunbook, engine_hash: str) -> dict[str, Any]:
+    runbook = rendered.runbook
+    return {
+        "path": runbook.file,
+        "id": runbook.id,
+        "number": runbook.number,
+        "phase": runbook.definition.phase,
+        "direction": "undo" if runbook.backward else "forward",
+        "product": runbook.definition.product,
+        "host": {"netbios": runbook.host.netbios, "fqdn": runbook.host.fqdn},
+        "title": runbook.title,
+        "sha256": sha256(rendered.data),
+        "content_sha256": rendered.content_hash,
+        "engine_sha256": engine_hash,
+        "predecessors": [need.id for need in runbook.needs],
+        "undo": runbook.undo,
+        "undoes": runbook.undoes,
+        "serves": list(runbook.serves),
+    }

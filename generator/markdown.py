@@ -1,0 +1,97 @@
+"""The Markdown language as far as a template needs it: values in, text of a document out.
+
+A value reaches a document escaped, without being asked (the finalize hook); the filter `code`
+makes a code span of it. What is invisible in print (control and direction characters) is shown
+by its number.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+
+import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from generator.templates import TemplateTree
+
+# An underscore inside a word is no markup; host and file names stay readable in the source.
+_MARKUP = re.compile(
+    r"(?P<inside>(?<=[^\W_])_+(?=[^\W_]))|\\(?=[!-/:-@[-`{-~]|$)|[`*_\[\]<>|~]|&(?=#?\w+;)|^[#+=-]"
+)
+
+
+class Markdown(str):
+    """Text that is Markdown already."""
+
+    __slots__ = ()
+
+
+def text(value: object) -> Markdown:
+    """A value as running text on one line, in which nothing is markup."""
+    line = _MARKUP.sub(lambda m: m[0] if m["inside"] else f"\\{m[0]}", _one_line(str(value)))
+    return Markdown(re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", line))
+
+
+def code(value: object) -> Markdown:
+    """A value as a code span: file names, commands, what is typed or read letter by letter."""
+    line = _one_line(str(value))
+    longest = max((len(run) for run in re.findall("`+", line)), default=0)
+    fence = "`" * (longest + 1)
+    space = " " if line.startswith("`") or line.endswith("`") or not line else ""
+    # In a table even a code span ends at a bar.
+    return Markdown(f"{fence}{space}{line.replace('|', chr(92) + '|')}{space}{fence}")
+
+
+def verbatim(value: object) -> Markdown:
+    """A line of an indented code block, spaces kept."""
+    return Markdown("".join(_visible(character) for character in str(value)))
+
+
+FILTERS = {"text": text, "code": code, "verbatim": verbatim}
+
+
+def environment(tree: TemplateTree) -> jinja2.Environment:
+    """An environment for the documents of this tree of templates."""
+    made = ImmutableSandboxedEnvironment(
+        loader=jinja2.FileSystemLoader(tree.roots),
+        undefined=jinja2.StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+        auto_reload=False,
+    )
+    made.filters = {name: _defined(function) for name, function in FILTERS.items()}
+    made.filters["length"] = len
+    made.globals = {}
+    return made
+
+
+def _finalize(value: object) -> Markdown:
+    if isinstance(value, Markdown):
+        return value
+    return text(value)
+
+
+def _defined(function: Callable[[object], Markdown]) -> Callable[[Any], Markdown]:
+    def filtered(value: object) -> Markdown:
+        if isinstance(value, jinja2.Undefined):
+            # Its own error names what is missing.
+            str(value)
+        return function(value)
+
+    return filtered
+
+
+def _one_line(value: str) -> str:
+    return "".join(_visible(character) for character in " ".join(value.split()))
+
+
+def _visible(character: str) -> str:
+    if character == " " or unicodedata.category(character)[0] not in "CZ":
+        return character
+    return f"\\u{ord(character):04X}"

@@ -1,0 +1,39 @@
+"""The emission rules: what every rendered script must be, checked on each build.
+
+Each rule is a small function with a code that never changes meaning; see `explain`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from generator import yaml_source
+from generator.findings import Finding
+from generator.model import Build, Product, Values
+from generator.rules import commands, dotnet, files, judge, language, lines, steps
+from generator.rules.rule import RULES, Rule
+from generator.templates import SPINE, TemplateTree
+
+__all__ = [
+    "RULES", "Rule", "base_commands", "check", "commands", "dotnet", "explain", "files",
+    "judge", "language", "lines", "steps",
+]  # fmt: skip
+
+
+def check(build: Build, products: Sequence[Product], tree: TemplateTree) -> list[Finding]:
+    """Every rule on every script of a build: all findings, each where it is first met."""
+    return judge.check(build, products, base_commands(tree), tree)
+
+
+def base_commands(tree: TemplateTree) -> Values:
+    """What runbooks may call apart from their product: the cmdlets.yml of the spine."""
+    path = tree.find(f"{SPINE}/cmdlets.yml")
+    if path is None:
+        return {}
+    data: Values = yaml_source.load(path, tree.display(path)).data
+    return data
+
+
+def explain(code: str) -> Rule | None:
+    """A rule by its code, in any case; None when there is none."""
+    return RULES.get(code.upper())

@@ -1,0 +1,132 @@
+"""Rules that need one line only, and the shape of a line for the memo of the judge."""
+
+from __future__ import annotations
+
+import re
+
+from generator.powershell import WIDTH
+from generator.rules.rule import Answer, rule
+
+_STRING = r"'(?:[^']|'')*'|\"(?:[^\"`]|`.|\"\")*\""
+_PART = r"(?:'(?:[^']|'')*'|\[char\]0x[0-9A-F]{4})"
+_VALUE = re.compile(rf"\({_PART}(?: \+ {_PART})+\)|'(?:[^']|'')*'|\S+")
+_TOKEN = re.compile(rf"(?P<string>{_STRING})|(?P<comment>(?<![^\s;(){{}},])#.*)")
+_LEAST_BESIDE_A_VALUE = 60
+
+
+@rule("R101", "Only printable 7-bit ASCII", "line")
+def ascii_only(line: str) -> Answer:
+    """A script is read alike in every code page only when it is plain ASCII.
+
+    Windows PowerShell reads a file without byte order mark in the code page of the server, so
+    any other character would change with the machine. Let values enter through the filters
+    `ps` and `ps_comment`, which write them as [char]0xNNNN or \\uNNNN; write templates in ASCII,
+    with blanks instead of tabs.
+    """
+    if not (line.isascii() and (line.isprintable() or not line)):
+        bad = next(char for char in line if not " " <= char <= "~")
+        yield 1, f"the character U+{ord(bad):04X} is not printable ASCII"
+
+
+@rule("R105", "At most 100 columns", "line")
+def width(line: str) -> Answer:
+    """Reviewers read scripts side by side and on paper: a line has at most 100 columns.
+
+    A line may be longer only because of one value that cannot be broken (a long address). Break
+    sentences with `+` at the end of a line, and put long commands into a table: `@at`.
+    """
+    if len(line) > WIDTH:
+        longest = max((len(match.group()) for match in _VALUE.finditer(line)), default=0)
+        if len(line) - longest > _LEAST_BESIDE_A_VALUE:
+            yield 1, f"the line has {len(line)} columns, {WIDTH} are allowed"
+
+
+@rule("R114", "No backtick at a line's end", "line")
+def backtick(line: str) -> Answer:
+    """A blank after it, which nobody sees, ends the command there.
+
+    Break after an operator or a pipe, or put the arguments into a table: `@at`.
+    """
+    if code_of(line).rstrip().endswith("`"):
+        yield 1, "the line goes on by a backtick"
+
+
+_BANNED = {
+    "add-pssnapin": "it bypasses the product's rights; load the product's shell",
+    "add-type": "compiled text cannot be reviewed, and Constrained Language Mode refuses it",
+    "enter-pssession": "a runbook works on the server that it runs on",
+    "get-credential": "a runbook never asks for a password",
+    "iex": "text that is made at run time cannot be reviewed",
+    "import-pssession": "it makes an unsigned module; load the product's shell",
+    "invoke-command": "a runbook works on the server that it runs on",
+    "invoke-expression": "text that is made at run time cannot be reviewed",
+    "invokescript": "text that is made at run time cannot be reviewed",
+    "new-pssession": "a runbook works on the server that it runs on",
+    "newscriptblock": "text that is made at run time cannot be reviewed",
+    "read-host": "it never answers without a console; hold points are steps with `ask`",
+    "set-executionpolicy": "the policy of a server is not a runbook's business",
+    "start-job": "its work is not in the evidence",
+    "start-process": "its exit code and output are lost; use the call operator &",
+}
+_BANNED_WORD = re.compile(
+    r"(?<![\w-])(" + "|".join(map(re.escape, _BANNED)) + r")(?![\w-])", re.IGNORECASE
+)
+
+
+@rule("R117", "No command that evades review or asks at the console", "line")
+def banned(line: str) -> Answer:
+    """Some commands must never stand in a runbook, wherever it stands.
+
+    They run text that nobody reviewed, reach other servers, or wait for a console that is not
+    there. The message says what to do instead.
+    """
+    for match in _BANNED_WORD.finditer(code_of(line)):
+        yield 1, f"{match.group()} must not be used: {_BANNED[match.group().lower()]}"
+
+
+def code_of(line: str) -> str:
+    """The line with plain strings and comments blanked; strings with `$` hold code and stay."""
+    return _TOKEN.sub(_blank, line)
+
+
+def _blank(match: re.Match[str]) -> str:
+    text = match.group()
+    if match.lastgroup == "comment":
+        return ""
+    return text if text.startswith('"') and "$" in text else "''"
+
+
+# Names that a table would shadow with its own members, and words that a rule looks for.
+RESERVED = (
+    "Count", "Keys", "Values", "Item", "Identity", "Source", "IsReadOnly", "IsFixedSize",
+    "IsSynchronized", "SyncRoot",
+)  # fmt: skip
+_TYPES = ("System.", "Microsoft.")
+_TELLING = {name.lower() for name in RESERVED} | {
+    "stop", "continue", "silentlycontinue", "ignore", "inquire",
+}  # fmt: skip
+
+
+def shape(line: str) -> str:
+    """The line without what no rule over the tree looks at: comments and the text of values.
+
+    Two pieces whose lines have the same shapes get the same judgement.
+    """
+    return _TOKEN.sub(_shape_of, line)
+
+
+def _shape_of(match: re.Match[str]) -> str:
+    text = match.group()
+    if match.lastgroup == "comment":
+        return text if text.lower().startswith("#requires") else "#"
+    if text.startswith('"'):
+        return text
+    content = text[1:-1]
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    if content.lower() in _TELLING or content.startswith(_TYPES) or content.endswith(".ps1"):
+        return text
+    if before.endswith("-TypeName "):
+        return text
+    if after.startswith(" =") or before.endswith(" Id = "):
+        return "','" if "," in content else "'k'"
+    return "''"

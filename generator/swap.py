@@ -1,0 +1,178 @@
+"""Replaces a whole folder in one step: killed at any moment, the old one stands or the new.
+
+The new folder grows beside the old one under a hidden name and takes its place when it is
+complete. Linux swaps two folders in one call. Elsewhere there are two renames; what a kill
+between them leaves is put back by the next run.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from generator.errors import OutputError
+
+WAIT_SECONDS = 60.0
+"""How long a build waits for another one that writes the same folder."""
+
+BUSY_SECONDS = 3.0
+"""How long a rename is tried again: on Windows a scanner may hold a file for a moment."""
+
+PAUSE_SECONDS = 0.05
+
+
+def lock_path(folder: Path) -> Path:
+    """Beside the folder, so that it lies on the same disk."""
+    return folder.with_name(f".{folder.name}.lock")
+
+
+def growing_path(folder: Path) -> Path:
+    """Where the new folder grows until it is complete."""
+    return folder.with_name(f".{folder.name}.new")
+
+
+def retired_path(folder: Path) -> Path:
+    """Where the old folder waits to be deleted, on systems that need two renames."""
+    return folder.with_name(f".{folder.name}.old")
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Holds the lock of the folder; the system lets go of it when the process dies.
+
+    What an earlier process left unfinished is put in order first. Raises OutputError when
+    another process keeps the lock for WAIT_SECONDS.
+    """
+    path = lock_path(folder)
+    handle = _lock(path, folder)
+    try:
+        _recover(folder)
+        yield
+    finally:
+        # Windows refuses to delete what another process has open; then that one deletes it.
+        if sys.platform != "win32":
+            path.unlink(missing_ok=True)
+        handle.close()
+        if sys.platform == "win32":
+            with suppress(PermissionError):
+                path.unlink(missing_ok=True)
+
+
+def replace(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Puts a folder that `fill` has filled in the place of `folder`. Call it inside `alone`.
+
+    When `fill` raises, the folder stays as it was.
+    """
+    growing = growing_path(folder)
+    growing.mkdir()
+    try:
+        fill(growing)
+        if not folder.exists():
+            _rename(growing, folder)
+        else:
+            shutil.copymode(folder, growing)
+            if not _swapped(growing, folder):
+                _two_renames(growing, folder)
+    finally:
+        # After a swap the old folder has this name. What cannot be deleted now, the next
+        # run deletes.
+        shutil.rmtree(growing, ignore_errors=True)
+
+
+def _two_renames(growing: Path, folder: Path) -> None:
+    retired = retired_path(folder)
+    _rename(folder, retired)
+    try:
+        _rename(growing, folder)
+    except OSError:
+        _rename(retired, folder)
+        raise
+    shutil.rmtree(retired, ignore_errors=True)
+
+
+def _recover(folder: Path) -> None:
+    retired = retired_path(folder)
+    if retired.exists() and not folder.exists():
+        _rename(retired, folder)
+    for left in (retired, growing_path(folder)):
+        if left.exists():
+            shutil.rmtree(left)
+
+
+def _rename(source: Path, target: Path) -> None:
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            source.rename(target)
+        except PermissionError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(PAUSE_SECONDS)
+        else:
+            return
+
+
+def _swapped(left: Path, right: Path) -> bool:
+    """Swaps two folders in one step; False where system or disk cannot (Linux renameat2(2))."""
+    if sys.platform != "linux":
+        return False
+    import ctypes  # noqa: PLC0415 - only a build that replaces something needs it
+
+    at_working_directory, both_ways = -100, 2
+    call = getattr(ctypes.CDLL(None), "renameat2", None)
+    if call is None:
+        return False
+    paths = os.fsencode(left), os.fsencode(right)
+    return bool(
+        call(at_working_directory, paths[0], at_working_directory, paths[1], both_ways) == 0
+    )
+
+
+def _lock(path: Path, folder: Path) -> IO[bytes]:
+    until = time.monotonic() + WAIT_SECONDS
+    while True:
+        handle = path.open("ab")
+        if _try_lock(handle) and _is_at(handle, path):
+            return handle
+        handle.close()
+        if time.monotonic() >= until:
+            raise OutputError(
+                f"{folder}: another build is writing this folder. Wait until it has ended, "
+                "then build again."
+            )
+        time.sleep(PAUSE_SECONDS)
+
+
+def _is_at(handle: IO[bytes], path: Path) -> bool:
+    # The process before us may have deleted the file between our open and our lock.
+    try:
+        return os.path.samestat(os.fstat(handle.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(handle: IO[bytes]) -> bool:
+        try:
+            msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _try_lock(handle: IO[bytes]) -> bool:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

@@ -1,0 +1,76 @@
+"""Values reach a script only through the PowerShell filters; everything else is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jinja2
+import pytest
+
+from generator import environment
+from generator.templates import TemplateTree
+
+NAMES = {"name": "EX01", "hosts": ["a", "b"]}
+
+
+def block(tmp_path: Path, text: str, **files: str) -> str:
+    (tmp_path / "step.ps1.j2").write_text(f"{{% block read %}}\n{text}\n{{% endblock %}}\n")
+    for name, content in files.items():
+        (tmp_path / f"{name}.j2").write_text(content)
+    made = environment.make(TemplateTree((tmp_path,)))
+    return environment.render_block(made.get_template("step.ps1.j2"), "read", NAMES)
+
+
+def test_a_filtered_value_becomes_a_literal(tmp_path: Path) -> None:
+    assert block(tmp_path, "$x = {{ name | ps }}") == "$x = 'EX01'\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ name }}",
+        "{{ 'constant' }}",
+        "{{ hosts[0] }}",
+        "{{ caller }}",
+        "{% macro m() %}{{ name }}{% endmacro %}{{ m() }}",
+        "{% macro m() %}x{% endmacro %}{{ m() }}",
+        "{% include 'part.j2' %}",
+        "{% for host in hosts %}{{ host }}{% endfor %}",
+    ],
+)
+def test_an_unfiltered_value_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises((environment.UnfilteredValue, jinja2.UndefinedError)):
+        block(tmp_path, text, part="{{ name }}")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{{ (name ~ 'x') | ps }}", "operator ~"),
+        ("{% filter ps %}{{ name }}{% endfilter %}", "filter block"),
+        ("{% set x %}{{ name }}{% endset %}", "set block"),
+        ("{{ name | upper }}", "No filter named 'upper'"),
+        ("{{ name | safe }}", "No filter named 'safe'"),
+        ("{{ name | default('x') | ps }}", "No filter named 'default'"),
+    ],
+)
+def test_ways_round_the_filters_are_refused_when_the_template_loads(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    with pytest.raises(jinja2.TemplateSyntaxError, match=words):
+        block(tmp_path, text)
+
+
+def test_an_undefined_value_is_named(tmp_path: Path) -> None:
+    with pytest.raises(jinja2.UndefinedError, match="nobody"):
+        block(tmp_path, "{{ nobody | ps }}")
+
+
+def test_attributes_of_python_objects_are_out_of_reach(tmp_path: Path) -> None:
+    with pytest.raises(jinja2.exceptions.SecurityError):
+        block(tmp_path, "{{ name.__class__.__mro__ | ps }}")
+
+
+def test_a_type_without_a_literal_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="no PowerShell literal"):
+        block(tmp_path, "{{ (1.5) | ps }}")

@@ -1,0 +1,278 @@
+"""Each rule against its table of good and bad cases, and the judge that remembers."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from builders import a_build
+
+from generator import rules
+from generator.model import Build, Piece, Product
+from generator.powershell import content_hash, encode
+from generator.rules.catalogue import Catalogue, load
+from generator.rules.judge import Judge, problems
+from generator.rules.lines import shape
+from generator.templates import TemplateTree, built_in
+
+TABLES = Path(__file__).parent / "rules"
+TEMPLATES = built_in()
+STEP_BLOCKS = {"read", "require", "apply", "check"}
+RUNBOOK_BLOCKS = {"product", "shell", "probe", "save"}
+MADE_UP = {
+    "versions": [2013, 2016],
+    "commands": {"Get-Thing": {"parameters": {"Later": {"versions": [2016]}}}},
+}
+
+
+def data(name: str) -> Any:
+    return yaml.safe_load((TEMPLATES / name / "cmdlets.yml").read_text())
+
+
+BASE = data("_runbook")
+CATALOGUES = {
+    "exchange": load(BASE, "exchange", data("exchange")),
+    "skype": load(BASE, "skype", data("skype")),
+    "made-up": load(BASE, "made-up", MADE_UP),
+}
+
+
+def cases() -> Iterator[Any]:
+    for table in sorted(TABLES.glob("*.yml")):
+        content = yaml.safe_load(table.read_text())
+        for kind in ("bad", "good"):
+            for number, case in enumerate(content[kind], 1):
+                yield pytest.param(table.stem, kind, case, id=f"{table.stem}-{kind}-{number}")
+
+
+def wrapped(text: str, place: str) -> str:
+    """A case in the place where it would stand in a script."""
+    text = text.rstrip("\n")
+    if place in ("piece", "engine"):
+        return text + "\n"
+    deep = textwrap.indent(text, " " * 8)
+    if place in RUNBOOK_BLOCKS:
+        return f"$Runbook.{place.title()} = {{\n{deep}\n}}\n"
+    if place == "wanted":
+        entry = f"    Wanted = [ordered] @{{\n{deep}\n    }}"
+    elif place == "diagnosis":
+        entry = (
+            f"    Diagnosis = @(\n        @{{ Id = 'a'; Check = {{\n{deep}\n        }} }}\n    )"
+        )
+    elif place == "step":
+        entry = textwrap.indent(text, " " * 4)
+    else:
+        entry = f"    {place.title()} = {{\n{deep}\n    }}"
+    return f"$Runbook.Steps += , @{{\n    Number = 1\n{entry}\n}}\n"
+
+
+@pytest.mark.parametrize(("code", "kind", "case"), list(cases()))
+def test_case(code: str, kind: str, case: dict[str, str]) -> None:
+    catalogue: Catalogue = CATALOGUES[case.get("product", "exchange")]
+    place = case.get("in", "apply")
+    text = wrapped(case["text"], place)
+    found = problems(text, catalogue, str(case.get("version", "2019")), place == "engine")
+    if kind == "good":
+        assert [f"{one.code} {one.message}" for one in found] == []
+        return
+    mine = [one for one in found if one.code == code]
+    assert mine, f"only {[f'{one.code} {one.message}' for one in found]}"
+    assert case.get("says", "") in mine[0].message
+    assert case.get("hint", "") in mine[0].hint
+
+
+def test_every_rule_has_cases_or_a_test_of_its_own() -> None:
+    by_hand = {"R102", "R103", "R104", "R150", "R151"}
+    assert {table.stem for table in TABLES.glob("*.yml")} | by_hand == set(rules.RULES)
+
+
+def test_every_rule_explains_itself() -> None:
+    for rule in rules.RULES.values():
+        assert rule.title[0].isupper(), rule.code
+        assert not rule.title.endswith("."), rule.code
+        assert rule.explanation.endswith("."), rule.code
+    assert rules.explain("r105") is rules.RULES["R105"]
+    assert rules.explain("R999") is None
+
+
+# --- whole scripts -------------------------------------------------------------------
+
+ENGINE = "# Engine\nexit 0\n"
+STEP = """\
+$Runbook.Steps += , @{
+    Id = 'address'
+    Read = {
+        $found = @(Get-Thing -ErrorAction Stop)
+        [ordered] @{ address = $found[0].Name }
+    }
+}
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> TemplateTree:
+    """Templates of a made-up product; the step file has a hole and a shared part."""
+    spine = tmp_path / "_runbook"
+    spine.mkdir()
+    (spine / "engine.ps1").write_text(ENGINE)
+    (spine / "cmdlets.yml").write_text((TEMPLATES / "_runbook" / "cmdlets.yml").read_text())
+    role = tmp_path / "directory" / "main"
+    role.mkdir(parents=True)
+    (role / "step.ps1.j2").write_text(
+        "{% block read %}\n        $found = @(Get-Thing -ErrorAction Stop)\n"
+        "        $server = {{ host.fqdn | ps }} + ''\n"
+        "{%     include 'directory/part.ps1.j2' %}\n{% endblock %}\n"
+    )
+    (tmp_path / "directory" / "part.ps1.j2").write_text("        $part = Get-Thin\n")
+    return TemplateTree((tmp_path,))
+
+
+def build_of(*steps: str, engine: str = ENGINE) -> Build:
+    """A build whose runbooks have these step texts, one for each."""
+    model = a_build()
+    rendered = []
+    for number, text in enumerate(steps):
+        script = model.rendered[number % len(model.rendered)]
+        pieces = (
+            Piece("step address", "directory/main/step.ps1.j2", text),
+            Piece("engine", "_runbook/engine.ps1", engine),
+        )
+        body = encode("\n".join(piece.text.rstrip("\n") + "\n" for piece in pieces))
+        rendered.append(replace(script, data=body, content_hash=content_hash(body), pieces=pieces))
+    return replace(model, rendered=tuple(rendered))
+
+
+PRODUCTS = (Product("directory", "Directory", 1, "", {}, (), MADE_UP),)
+
+
+def check(build: Build, tree: TemplateTree) -> list[Any]:
+    values = build.plan.inventory.values
+    inventory = replace(build.plan.inventory, values={**values, "directory": {"version": "2016"}})
+    build = replace(build, plan=replace(build.plan, inventory=inventory))
+    return rules.check(build, PRODUCTS, tree)
+
+
+def test_a_clean_build_has_no_findings(tree: TemplateTree) -> None:
+    assert check(build_of(STEP, STEP), tree) == []
+
+
+def test_a_finding_names_the_line_of_the_template(tree: TemplateTree) -> None:
+    text = STEP.replace("[ordered] @{ address", "$server = 'a.contoso.com' + '';\n        @{ a")
+    found = check(build_of(text), tree)
+    assert [(one.code, one.file, one.line) for one in found] == [
+        ("R116", "templates/directory/main/step.ps1.j2", 3)
+    ] or found[0].file.endswith(".ps1")
+    text = STEP.replace("[ordered] @{ address", "$part = Get-Thin\n        @{ address")
+    [finding] = check(build_of(text), tree)
+    assert (finding.file, finding.line) == ("templates/directory/part.ps1.j2", 1)
+    assert finding.hint == "did you mean Get-Thing?"
+    assert finding.source == "        $part = Get-Thin"
+    assert finding.column == 9
+
+
+def test_a_finding_that_no_template_line_explains_names_the_output(tree: TemplateTree) -> None:
+    text = STEP.replace("$found = @(Get-Thing", "$other = @(Get-Thong")
+    [finding, *_] = check(build_of(text), tree)
+    assert finding.file.startswith("10-") or finding.file.endswith(".ps1")
+    assert finding.line == 4
+
+
+def test_the_same_fault_on_many_servers_is_one_finding(tree: TemplateTree) -> None:
+    text = STEP.replace("-ErrorAction Stop", "")
+    assert len(check(build_of(text, text, text), tree)) == 1
+
+
+def test_other_values_are_not_judged_again(tree: TemplateTree, monkeypatch: Any) -> None:
+    parsed: list[str] = []
+    real = rules.judge.parse
+    monkeypatch.setattr(
+        rules.judge, "parse", lambda text, engine: parsed.append(text) or real(text, engine)
+    )
+    texts = [STEP.replace("'address'", f"'address-{number}'") for number in range(5)]
+    assert check(build_of(*texts), tree) == []
+    assert len(parsed) == 2  # one step, one engine
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("Get-Thing -Name 'a' # x", "Get-Thing -Name 'b' # y", True),
+        ("Get-Thing -Name 'it''s'", "Get-Thing -Name 'x'", True),
+        ("Get-Thing -Name 'a # b'", "Get-Thing -Name 'c'", True),
+        ("Get-Thing -ErrorAction 'Stop'", "Get-Thing -ErrorAction 'Go'", False),
+        ("Count = 'a'", "Total = 'a'", False),
+        ("'Count' = 'a'", "'Total' = 'a'", False),
+        ("    Id = 'a,b'", "    Id = 'a'", False),
+        ("-TypeName 'System.A'", "-TypeName 'System.B'", False),
+        ("$type = 'System.A'", "$type = 'System.B'", False),
+        ('$a = "$(Get-A)"', '$a = "$(Get-B)"', False),
+        ("$a = 'open", "$a = 'other", False),
+    ],
+)
+def test_lines_of_one_shape(one: str, other: str, alike: bool) -> None:
+    assert (shape(one) == shape(other)) is alike
+
+
+def test_the_memo_hides_no_case_of_any_table(tree: TemplateTree) -> None:
+    """Judged in one run after all good cases, every bad case is still found."""
+    judge = Judge(PRODUCTS, BASE, tree)
+    for param in cases():
+        code, kind, case = param.values
+        if case.get("product", "exchange") != "exchange" or case.get("in") == "engine":
+            continue
+        judge._catalogues["directory"] = CATALOGUES["exchange"]
+        text = wrapped(case["text"], case.get("in", "apply"))
+        piece = Piece("step a", "directory/main/step.ps1.j2", text)
+        found = judge._judged(piece, "directory", str(case.get("version", "2019"))).problems
+        codes = {problem.code for problem in found}
+        assert (code in codes) is (kind == "bad"), f"{code} {case}"
+
+
+# --- rules without a table -----------------------------------------------------------
+
+
+def broken(change: Any) -> Build:
+    build = build_of(STEP)
+    [script] = build.rendered
+    return replace(build, rendered=(replace(script, data=change(script.data)),))
+
+
+@pytest.mark.parametrize(
+    ("code", "change"),
+    [
+        ("R102", lambda data: data.replace(b"\r\n", b"\n")),
+        ("R102", lambda data: data.replace(b"\r\n", b"\n", 1)),
+        ("R102", lambda data: data.replace(b"Read", b"Re\rad", 1)),
+        ("R103", lambda data: b"\xef\xbb\xbf" + data),
+        ("R103", lambda data: b"\xff\xfe" + data),
+        ("R104", lambda data: data + b"\r\n"),
+        ("R104", lambda data: data[:-2]),
+        ("R104", lambda data: data[:-2] + b"\n"),
+    ],
+)
+def test_bytes_of_a_script(code: str, change: Any, tree: TemplateTree) -> None:
+    assert code in {finding.code for finding in check(broken(change), tree)}
+
+
+def test_a_step_of_110_lines_is_the_longest(tree: TemplateTree) -> None:
+    def step(lines: int) -> str:
+        body = "\n".join("        $a = 1" for _ in range(lines - 5))
+        head = "$Runbook.Steps += , @{\n    Id = 'a'\n    Apply = {\n"
+        return f"{head}{body}\n    }}\n}}\n"
+
+    assert check(build_of(step(110)), tree) == []
+    assert [finding.code for finding in check(build_of(step(111)), tree)] == ["R150"]
+
+
+def test_200_lines_before_the_engine_are_the_most(tree: TemplateTree) -> None:
+    # The step, and an empty line behind it.
+    filler = "# text\n"
+    assert check(build_of(filler * 192 + STEP), tree) == []
+    [finding] = check(build_of(filler * 193 + STEP), tree)
+    assert finding.code == "R151"
+    assert "201 lines" in finding.message
