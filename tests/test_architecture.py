@@ -17,7 +17,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     {"__main__"},
     {"cli"},
+    {"package"},
     {"pipeline"},
+    {"signing"},
     {"bundle", "report"},
     {"runsheet", "manifest", "swap"},
     {"rules"},

@@ -22,7 +22,7 @@ class LocalKey:
 
     def __init__(self, private: PrivateKey) -> None:
         self._private = private
-        self.kind = "rsa" if isinstance(private, rsa.RSAPrivateKey) else "ec"
+        self.kind = family(private)
 
     def sign(self, data: bytes, used: Hash) -> bytes:
         """The same bytes for the same data each time, for RSA and for ECDSA (RFC 6979)."""
@@ -91,6 +91,15 @@ def needs_passphrase(data: bytes) -> bool:
     except (ValueError, UnsupportedAlgorithm):
         return True
     return False
+
+
+def family(key: object) -> str:
+    """`rsa` or `ec`, for a private or a public key; empty for any other."""
+    if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey):
+        return "rsa"
+    if isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
+        return "ec"
+    return ""
 
 
 def public_bytes(certificate: x509.Certificate) -> bytes:

@@ -68,7 +68,9 @@ class ScriptSigner:
         address: str = "",
     ) -> None:
         self.certificate = certificate
-        self._hash = used
+        self.hash = used
+        self.program = program
+        self.address = address
         self._transport = transport
         # Windows leaves the root out: the machine that verifies must have it anyway.
         others = tuple(each for each in chain if each.subject != each.issuer)
@@ -88,13 +90,13 @@ class ScriptSigner:
         no good signature, TimestampError when a timestamp was asked for and not had.
         """
         draft = self.draft(data, style)
-        return self.finish(draft, key.sign(draft.to_be_signed, self._hash))
+        return self.finish(draft, key.sign(draft.to_be_signed, self.hash))
 
     def draft(self, data: bytes, style: Style = Style.HASH) -> Draft:
         """What the key is to sign for a file; the first half of `sign`."""
         script = scripts.read_to_sign(data, style)
-        content, octets = authenticode.file_hash(script.hashed, self._hash)
-        digest = self._hash.digest(octets)
+        content, octets = authenticode.file_hash(script.hashed, self.hash)
+        digest = self.hash.digest(octets)
         return Draft(script, content, digest, self._envelope.to_be_signed(digest))
 
     def finish(self, draft: Draft, signature: bytes) -> bytes:
@@ -103,7 +105,7 @@ class ScriptSigner:
         if self._transport is None:
             return signed
         # Only a signature that was shown to be good is worth a timestamp.
-        stamp = timestamp.fetch(signature, self._transport, self._hash)
+        stamp = timestamp.fetch(signature, self._transport, self.hash)
         return self._assemble(draft, signature, (stamp,))
 
     def has_signed(self, data: bytes, style: Style = Style.HASH) -> bool:
@@ -114,7 +116,7 @@ class ScriptSigner:
             return False
         return (
             opened.signer.certificate == self.certificate
-            and opened.hash is self._hash
+            and opened.hash is self.hash
             and (self._transport is None or is_stamped(opened))
         )
 

@@ -97,7 +97,7 @@ def _remade(change) -> bytes:
 
 def _other_signature(data) -> None:
     info = data.signers.as_list()[0]
-    info.signature = makers.local_key().sign(b"another text", makers.signer()._hash)
+    info.signature = makers.local_key().sign(b"another text", makers.signer().hash)
 
 
 def _other_certificate(data) -> None:

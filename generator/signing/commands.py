@@ -1,0 +1,207 @@
+"""The commands that write: sign, timestamp, strip, digest, attach. `COMMANDS` has all of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from generator.errors import UsageError
+from generator.signing import options as shared
+from generator.signing.commands_read import expiring, inspect, verify
+
+if TYPE_CHECKING:
+    from generator.signing.batch import Batch, Turn
+    from generator.signing.signer import Identity, ScriptSigner
+
+_jobs = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=os.cpu_count() or 1,
+    help="How many files at a time.  [default: one a processor]",
+)
+
+
+@click.command()
+@shared.paths
+@shared.key_options
+@shared.certificate_options
+@shared.stamp_options
+@click.option("--fix-encoding", is_flag=True, help="First make it CRLF, and UTF-8 with a mark.")
+@click.option("--again", is_flag=True, help="Sign also what this certificate has signed already.")
+@_jobs
+@shared.dry_run
+def sign(paths: tuple[Path, ...], dry_run: bool, jobs: int, **options: Any) -> None:
+    """Sign scripts, or the folder out/NAME, with an Authenticode signature; all or nothing.
+
+    A signing request (from `runbook digest`, a .json file) gets its signatures instead.
+    """
+    from generator.signing import requests_cli, script  # noqa: PLC0415 - start-up time
+
+    if requests_cli.is_request(paths):
+        with shared.identity(options) as identity:
+            requests_cli.sign(paths, identity, dry_run=dry_run)
+        return
+    batch = _collect(paths)
+    with shared.identity(options) as identity:
+        signer = _signer(identity, batch, options)
+
+        def turn(data: bytes, style: script.Style) -> bytes:
+            if not options["again"] and signer.has_signed(data, style):
+                return data
+            body = script.fix_encoding(data) if options["fix_encoding"] else data
+            return signer.sign(body, identity.key, style)
+
+        _change(batch, turn, "signed", jobs=jobs, dry_run=dry_run)
+
+
+@click.command()
+@shared.paths
+@shared.stamp_options
+@_jobs
+@shared.dry_run
+def timestamp(paths: tuple[Path, ...], dry_run: bool, jobs: int, **options: Any) -> None:
+    """Add a timestamp to signed scripts, so that they outlast their certificate."""
+    from generator.signing import signer  # noqa: PLC0415 - start-up time
+
+    transport = shared.transport(options)
+    if transport is None:
+        raise UsageError("name the time authority with --timestamp URL")
+    _change(
+        _collect(paths),
+        lambda data, style: signer.add_timestamp(data, transport, style),
+        "stamped",
+        jobs=jobs,
+        dry_run=dry_run,
+    )
+
+
+@click.command()
+@shared.paths
+@shared.dry_run
+def strip(paths: tuple[Path, ...], dry_run: bool) -> None:
+    """Take signatures away: afterwards each file has the bytes that it had before signing."""
+    from generator.signing import signer  # noqa: PLC0415 - start-up time
+
+    _change(_collect(paths), signer.strip, "stripped", jobs=1, dry_run=dry_run)
+
+
+@click.command()
+@shared.paths
+@shared.certificate_options
+@click.option("--output", type=shared.FILE, required=True, help="The request, a .json file.")
+def digest(paths: tuple[Path, ...], output: Path, **options: Any) -> None:
+    """Write a signing request: the hashes of scripts, for a station that has the key.
+
+    The station puts signatures in with `runbook sign REQUEST`, or with any other tool that signs
+    a hash; `runbook attach` then makes signed scripts of them.
+    """
+    from generator.signing import requests_cli  # noqa: PLC0415 - start-up time
+
+    batch = _collect(paths)
+    signer = _certificate_signer(options)
+    _warn(signer, batch, stamped=False, allow_ecdsa=options["allow_ecdsa"])
+    requests_cli.write(batch, signer, shared.certificates(options["certificates"]), output)
+
+
+@click.command()
+@shared.paths
+@click.option("--request", type=shared.FILE, required=True, help="It, with signatures.")
+@shared.stamp_options
+@shared.dry_run
+def attach(paths: tuple[Path, ...], request: Path, dry_run: bool, **options: Any) -> None:
+    """Put the signatures of a request into the scripts that it was made for."""
+    from generator.signing import requests_cli  # noqa: PLC0415 - start-up time
+
+    batch = _collect(paths)
+    turn = requests_cli.attaching(batch, request, shared.transport(options))
+    _change(batch, turn, "signed", jobs=1, dry_run=dry_run)
+
+
+COMMANDS: tuple[click.Command, ...] = (
+    sign, verify, inspect, strip, digest, attach, timestamp, expiring,
+)  # fmt: skip
+"""For the command line: `for command in COMMANDS: cli.add_command(command)`."""
+
+
+def _collect(paths: tuple[Path, ...]) -> Batch:
+    from generator.signing.batch import collect  # noqa: PLC0415 - start-up time
+
+    return collect(paths)
+
+
+def _signer(identity: Identity, batch: Batch, options: shared.Options) -> ScriptSigner:
+    from generator.signing.algorithms import HASHES  # noqa: PLC0415 - start-up time
+    from generator.signing.signer import ScriptSigner  # noqa: PLC0415
+
+    transport = shared.transport(options)
+    signer = ScriptSigner(
+        identity.certificate,
+        identity.key.kind,
+        identity.chain,
+        used=HASHES[options["hash_name"]],
+        transport=transport,
+        program=options["program"],
+        address=options["url"],
+    )
+    _warn(signer, batch, stamped=transport is not None, allow_ecdsa=options["allow_ecdsa"])
+    return signer
+
+
+def _certificate_signer(options: shared.Options) -> ScriptSigner:
+    from generator.signing import cms, keys  # noqa: PLC0415 - start-up time
+    from generator.signing.algorithms import HASHES  # noqa: PLC0415
+    from generator.signing.signer import ScriptSigner  # noqa: PLC0415
+
+    given = shared.certificates(options["certificates"])
+    if not given:
+        raise UsageError("give the signer's certificate with --cert")
+    return ScriptSigner(
+        given[0],
+        keys.family(cms.public_key(given[0])),
+        given[1:],
+        used=HASHES[options["hash_name"]],
+        program=options["program"],
+        address=options["url"],
+    )
+
+
+def _warn(signer: ScriptSigner, batch: Batch, *, stamped: bool, allow_ecdsa: bool) -> None:
+    from generator.signing import preflight  # noqa: PLC0415 - start-up time
+
+    warnings = preflight.check(
+        signer.certificate,
+        shared.time(None),
+        windows=batch.window_ends,
+        stamped=stamped,
+        allow_ecdsa=allow_ecdsa,
+    )
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
+
+
+def _change(batch: Batch, turn: Turn, done: str, *, jobs: int, dry_run: bool) -> None:
+    from generator.signing import batch as batches  # noqa: PLC0415 - start-up time
+
+    with _progress(len(batch.targets)) as step:
+        changed = batches.turned(batch, turn, jobs=jobs, done=step)
+    if not dry_run:
+        batches.write(batch, changed)
+    as_before = len(batch.targets) - len(changed)
+    note = f", {as_before} as before" if as_before else ""
+    word = f"would be {done}" if dry_run else done
+    click.echo(f"{len(changed)} of {len(batch.targets)} files {word}{note}.", err=True)
+
+
+@contextmanager
+def _progress(length: int) -> Iterator[Callable[[], None]]:
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    with click.progressbar(length=length, file=sys.stderr) as bar:
+        yield lambda: bar.update(1)

@@ -1,0 +1,113 @@
+"""The commands that only look: verify, inspect, expiring."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from generator.signing import options as shared
+
+if TYPE_CHECKING:
+    from generator.signing.verify import Trust, Verification
+
+
+@click.command()
+@shared.paths
+@shared.trust_options
+@shared.form
+def verify(paths: tuple[Path, ...], form: str, **options: Any) -> int:
+    """Verify the signatures of scripts, or of the folder out/NAME with all that it holds.
+
+    Ends with 0 when everything is good, 3 when a file is not what was signed, 4 when the signer
+    is not one to accept.
+    """
+    from generator.signing import answers  # noqa: PLC0415 - start-up time
+
+    found, problems = _judge(paths, shared.trust(options))
+    if form == "json":
+        data = {"files": [answers.data(*each) for each in found], "problems": problems}
+        click.echo(json.dumps(data, indent=2))
+    else:
+        for each in found:
+            click.echo("\n".join(answers.text(*each)))
+    for problem in problems:
+        click.echo(problem, err=True)
+    bad = sum(not answer.ok for _, answer in found)
+    click.echo(f"{len(found) - bad} of {len(found)} files are good.", err=True)
+    return 3 if problems else answers.exit_code(answer.code for _, answer in found)
+
+
+@click.command()
+@shared.paths
+@shared.form
+def inspect(paths: tuple[Path, ...], form: str) -> int:
+    """Show what stands in signatures, without asking whom to trust.
+
+    Ends with 3 when a file is not signed or not as it was signed.
+    """
+    from generator.signing import answers  # noqa: PLC0415 - start-up time
+    from generator.signing.verify import Trust  # noqa: PLC0415
+
+    found, _ = _judge(paths, Trust(now=shared.time(None), allow_sha1=True))
+    if form == "json":
+        click.echo(json.dumps([answers.data(*each) for each in found], indent=2))
+    else:
+        for each in found:
+            click.echo("\n".join(answers.details(*each)))
+    return 0 if all(answer.integrity for _, answer in found) else 3
+
+
+@click.command()
+@shared.paths
+@click.option("--days", type=click.IntRange(min=0), default=30, show_default=True)
+@click.option("--time", "when", metavar="TIME", help="Count from this time (ISO 8601), not now.")
+@shared.form
+def expiring(paths: tuple[Path, ...], days: int, when: str | None, form: str) -> int:
+    """List scripts whose signatures end within some days.
+
+    A signature without a timestamp ends with the certificate.
+
+    Ends with 4 when there is one.
+    """
+    from generator.signing import answers  # noqa: PLC0415 - start-up time
+    from generator.signing.verify import Trust  # noqa: PLC0415
+
+    now = shared.time(when)
+    found, _ = _judge(paths, Trust(now=now, allow_sha1=True))
+    ends = ((path, answers.end(answer)) for path, answer in found)
+    late = [(path, end) for path, end in ends if end and end <= now + timedelta(days=days)]
+    if form == "json":
+        rows = [{"path": path.as_posix(), "end": end.isoformat()} for path, end in late]
+        click.echo(json.dumps(rows, indent=2))
+    else:
+        for path, end in late:
+            click.echo(f"{end:%Y-%m-%d}  {path}")
+    click.echo(f"{len(late)} of {len(found)} signatures end within {days} days.", err=True)
+    return 4 if late else 0
+
+
+def _judge(
+    paths: tuple[Path, ...], trust: Trust
+) -> tuple[list[tuple[Path, Verification]], list[str]]:
+    """The answers file by file, and what is wrong with the folders around them."""
+    from generator.signing import batch, folder  # noqa: PLC0415 - start-up time
+    from generator.signing import verify as verifier  # noqa: PLC0415
+
+    found = batch.collect(paths, check=False)
+    whole = {each.path for each in found.folders} & set(paths)
+    problems = [
+        problem
+        for each in found.folders
+        if each.path in whole
+        for problem in (*folder.problems(each), *folder.unlisted(each))
+    ]
+    answers = [
+        (target.path, verifier.verify(batch.read(target.path), trust, target.style))
+        for target in found.targets
+        if target.path.is_file()
+    ]
+    return answers, problems

@@ -1,0 +1,227 @@
+"""Options that several commands share, and what they stand for: an identity, a trust, a time.
+
+Heavy imports happen inside: the command line starts without cryptography.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from generator.errors import UsageError
+
+if TYPE_CHECKING:
+    from generator.signing.chain import Certificates
+    from generator.signing.signer import Identity
+    from generator.signing.timestamp import Transport
+    from generator.signing.verify import Trust
+
+Options = Mapping[str, Any]
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+paths = click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+dry_run = click.option("--dry-run", is_flag=True, help="Do everything but write.")
+form = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+
+
+def _together(*options: Decorator) -> Decorator:
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+certificate_options = _together(
+    click.option(
+        "--cert",
+        "certificates",
+        type=FILE,
+        multiple=True,
+        help="Certificates in PEM or DER: the signer's, and the CAs above it.",
+    ),
+    click.option(
+        "--hash",
+        "hash_name",
+        type=click.Choice(["sha256", "sha384", "sha512"]),
+        default="sha256",
+        show_default=True,
+    ),
+    click.option("--program", default="", help="Name that Windows shows in a file's properties."),
+    click.option("--url", default="", help="Address that Windows shows there."),
+    click.option("--allow-ecdsa", is_flag=True, help="Sign with an ECDSA key all the same."),
+)
+
+key_options = _together(
+    click.option("--key", type=FILE, help="Key file: PFX, or PEM."),
+    click.option("--pass-env", metavar="NAME", help="Variable that holds the passphrase or PIN."),
+    click.option("--pass-file", metavar="FILE", help="File that holds it; - is standard input."),
+    click.option("--pkcs11-module", metavar="LIBRARY", help="Library of a token or HSM."),
+    click.option("--token", metavar="LABEL", help="The token, when there are several."),
+    click.option("--key-label", metavar="LABEL", help="The key on the token."),
+    click.option("--key-id", metavar="HEX", help="The key on the token, by its id."),
+    click.option(
+        "--key-command",
+        metavar="COMMAND",
+        help="Program that gets the hash on standard input and answers with the signature; "
+        "{hash} stands for sha256. Needs --cert.",
+    ),
+    click.option(
+        "--key-seconds",
+        type=float,
+        default=60.0,
+        show_default=True,
+        help="How long the program may take for one file.",
+    ),
+)
+
+stamp_options = _together(
+    click.option("--timestamp", "authority", metavar="URL", help="RFC 3161 time authority."),
+    click.option("--timestamp-seconds", type=float, default=30.0, show_default=True),
+)
+
+trust_options = _together(
+    click.option(
+        "--anchors",
+        type=FILE,
+        multiple=True,
+        help="Certificates of trusted CAs, or of trusted signers.",
+    ),
+    click.option(
+        "--signer",
+        "signers",
+        metavar="THUMBPRINT",
+        multiple=True,
+        help="Accept these signers only; without --anchors that is enough.",
+    ),
+    click.option(
+        "--tsa-anchors",
+        type=FILE,
+        multiple=True,
+        help="Certificates of CAs that are trusted for timestamps.",
+    ),
+    click.option("--crl", type=FILE, multiple=True, help="Revocation lists, as files."),
+    click.option("--time", "when", metavar="TIME", help="Judge at this time (ISO 8601), not now."),
+    click.option("--allow-sha1", is_flag=True, help="Accept signatures that use SHA-1."),
+)
+
+
+@contextmanager
+def identity(options: Options) -> Iterator[Identity]:
+    """The key and certificate that the options name, open for the time of a batch."""
+    found = _identity(options)
+    try:
+        yield found
+    finally:
+        found.key.close()
+
+
+def certificates(files: tuple[Path, ...]) -> Certificates:
+    """The certificates of several files, in their order."""
+    from generator.signing.chain import load_certificates  # noqa: PLC0415 - start-up time
+
+    return tuple(each for file in files for each in load_certificates(read(file), str(file)))
+
+
+def transport(options: Options) -> Transport | None:
+    """The way to the time authority, None without one."""
+    from generator.signing.transport import http_transport  # noqa: PLC0415 - start-up time
+
+    if not options["authority"]:
+        return None
+    return http_transport(options["authority"], options["timestamp_seconds"])
+
+
+def trust(options: Options) -> Trust:
+    """Whom the person who verifies trusts."""
+    from generator.signing import revocation  # noqa: PLC0415 - start-up time
+    from generator.signing.verify import Trust  # noqa: PLC0415
+
+    return Trust(
+        now=time(options["when"]),
+        anchors=certificates(options["anchors"]),
+        signers=frozenset(_thumbprint(each) for each in options["signers"]),
+        stamp_anchors=certificates(options["tsa_anchors"]),
+        revoked=tuple(
+            each for file in options["crl"] for each in revocation.load_lists(read(file), str(file))
+        ),
+        allow_sha1=options["allow_sha1"],
+    )
+
+
+def time(text: str | None) -> datetime:
+    """A time from the command line, in UTC when it names no zone; now for None."""
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no time such as 2026-06-01T20:00+02:00") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def read(path: Path) -> bytes:
+    """A file named on the command line; raises UsageError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from error
+
+
+def _identity(options: Options) -> Identity:
+    from generator.signing import external, keys, pkcs11  # noqa: PLC0415 - start-up time
+    from generator.signing.passphrase import Source  # noqa: PLC0415
+    from generator.signing.signer import Identity  # noqa: PLC0415
+
+    chosen = [name for name in ("key", "pkcs11_module", "key_command") if options[name] is not None]
+    if len(chosen) != 1:
+        raise UsageError("name one key: --key FILE, --pkcs11-module LIBRARY or --key-command ...")
+    given = certificates(options["certificates"])
+    secret = Source(options["pass_env"], options["pass_file"])
+    if chosen == ["key"]:
+        data, display = read(options["key"]), str(options["key"])
+        needed = secret.given or keys.needs_passphrase(data)
+        phrase = secret.read(_asking(f"Passphrase of {display}")) if needed else None
+        return keys.load(data, display, phrase, given)
+    if chosen == ["pkcs11_module"]:
+        return pkcs11.open_token(
+            options["pkcs11_module"],
+            secret.read(_asking("PIN of the token")),
+            given,
+            token=options["token"],
+            label=options["key_label"],
+            key_id=options["key_id"],
+        )
+    if not given:
+        raise UsageError("--key-command needs the signer's certificate: give it with --cert")
+    command = external.ExternalKey(options["key_command"], given[0], options["key_seconds"])
+    return Identity(command, given[0], given[1:])
+
+
+def _asking(question: str) -> Callable[[], str] | None:
+    if not sys.stdin.isatty():
+        return None
+
+    def ask() -> str:
+        answer: str = click.prompt(question, hide_input=True, err=True)
+        return answer
+
+    return ask
+
+
+def _thumbprint(text: str) -> str:
+    digits = "".join(text.replace(":", "").split()).upper()
+    if len(digits) not in (40, 64) or set(digits) - set("0123456789ABCDEF"):
+        raise UsageError(f"{text!r} is no thumbprint: 40 (SHA-1) or 64 (SHA-256) digits of a hash")
+    return digits
