@@ -146,8 +146,12 @@ def middle() -> Authority:
     return Authority("Test Issuing CA", number=91, parent=root())
 
 
-@cache
 def code_certificate(kind: str = "rsa-2048") -> x509.Certificate:
+    return _code_certificate(kind)
+
+
+@cache
+def _code_certificate(kind: str) -> x509.Certificate:
     return root().issue(f"Signer {kind}", private_key(kind))
 
 
@@ -160,7 +164,6 @@ def local_key(kind: str = "rsa-2048") -> LocalKey:
     return LocalKey(private_key(kind))
 
 
-@cache
 def signed(data: bytes = SCRIPT, kind: str = "rsa-2048") -> bytes:
     return signer(kind).sign(data, local_key(kind))
 

@@ -100,3 +100,13 @@ def test_a_changed_body_never_passes(microsoft_files, microsoft_roots):
             changed = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
             answer = verify.verify(changed, judge, script.style_of(path))
             assert answer.code in {Code.HASH_MISMATCH, Code.ENCODING}
+
+
+def test_certificates_signed_with_sha1_stay_untrusted_where_the_hash_is_allowed(
+    microsoft_files, microsoft_roots
+):
+    judge = verify.Trust(now=makers.NOW, anchors=microsoft_roots, allow_sha1=True)
+    answers = [
+        verify.verify(path.read_bytes(), judge, script.style_of(path)) for path in microsoft_files
+    ]
+    assert Counter(answer.code for answer in answers if answer.hash == "sha1") == {Code.EXPIRED: 8}
