@@ -1,7 +1,8 @@
 """The command line: options, one call into the pipeline, one answer. No decisions of its own.
 
 Data goes to standard output, messages to standard error. Exit codes stand in the README:
-0 nothing to report, 1 findings, 2 usage or configuration, 70 a bug, 130 interrupted.
+0 nothing to report, 1 findings, 2 usage or configuration, 3 a file that is not what was signed,
+4 a signer not to accept, 70 a bug, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import click
 from generator import __version__
 from generator.errors import GeneratorError
 from generator.findings import FindingsError
+from generator.signing.commands import COMMANDS as SIGNING
 
 _BUG = 70
 _INTERRUPTED = 130
@@ -74,6 +76,10 @@ def cli() -> None:
     it writes out/NAME/ with the runbooks in the order of work, undo/ with what takes each change
     back, and RUNSHEET.md for the operator.
     """
+
+
+for _command in SIGNING:
+    cli.add_command(_command)
 
 
 @cli.command()

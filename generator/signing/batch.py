@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from threading import Event
 
 from generator import manifest
 from generator.errors import UsageError
@@ -85,10 +86,20 @@ def turned(
     """
     changed: dict[Path, bytes] = {}
     refused: list[tuple[Path, RefusedError]] = []
+    stop = Event()
 
     def work(target: Target) -> tuple[bytes, bytes]:
         before = read(target.path)
-        return before, turn(before, target.style)
+        if stop.is_set():
+            return before, before
+        try:
+            return before, turn(before, target.style)
+        except RefusedError:
+            raise
+        except BaseException:
+            # Set here, not where the answer is read: by then the next file would be under way.
+            stop.set()
+            raise
 
     with ThreadPoolExecutor(max_workers=max(jobs, 1)) as pool:
         running: list[tuple[Target, Future[tuple[bytes, bytes]]]] = [

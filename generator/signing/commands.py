@@ -57,7 +57,8 @@ def sign(paths: tuple[Path, ...], dry_run: bool, jobs: int, **options: Any) -> N
             body = script.fix_encoding(data) if options["fix_encoding"] else data
             return signer.sign(body, identity.key, style)
 
-        _change(batch, turn, "signed", jobs=jobs, dry_run=dry_run)
+        at_a_time = jobs if identity.key.parallel else 1
+        _change(batch, turn, "signed", jobs=at_a_time, dry_run=dry_run)
 
 
 @click.command()

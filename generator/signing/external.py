@@ -27,6 +27,8 @@ class ExternalKey:
     it answers is checked against the certificate before anything is written.
     """
 
+    parallel = False
+
     def __init__(self, command: str, certificate: Certificate, seconds: float = SECONDS) -> None:
         try:
             self._command = shlex.split(command, posix=os.name == "posix")

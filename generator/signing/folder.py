@@ -107,13 +107,19 @@ def replace(folder: Folder, changed: Mapping[str, bytes]) -> None:
             (new / name).unlink(missing_ok=True)
             (new / name).write_bytes(data)
 
-    with swap.alone(folder.path):
-        before = load(folder.path)
-        if before.record != folder.record or problems(before):
-            raise IntegrityError(
-                f"{folder.path}: somebody changed this folder meanwhile; nothing was written"
-            )
-        swap.replace(folder.path, fill)
+    try:
+        with swap.alone(folder.path):
+            before = load(folder.path)
+            if before.record != folder.record or problems(before):
+                raise IntegrityError(
+                    f"{folder.path}: somebody changed this folder meanwhile; nothing was written"
+                )
+            swap.replace(folder.path, fill)
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename or folder.path}: {error.strerror or error}. The folder "
+            f"{folder.path} is as it was"
+        ) from error
 
 
 def _same_file(source: str, target: str) -> None:

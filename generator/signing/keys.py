@@ -20,6 +20,8 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 class LocalKey:
     """A private key in the memory of this process."""
 
+    parallel = True
+
     def __init__(self, private: PrivateKey) -> None:
         self._private = private
         self.kind = family(private)

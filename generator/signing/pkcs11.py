@@ -19,6 +19,8 @@ from generator.signing.structures import DigestInfo
 class TokenKey:
     """A private key in an open session, which takes one signature at a time."""
 
+    parallel = False
+
     def __init__(self, session: Any, private: Any, kind: str, mechanism: Any) -> None:
         self.kind = kind
         self._session = session

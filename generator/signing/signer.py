@@ -19,9 +19,13 @@ from generator.signing.verify import Opened, open_signed
 
 
 class Key(Protocol):
-    """A private key, wherever it lies. `kind` is `rsa` or `ec`."""
+    """A private key, wherever it lies.
+
+    `kind` is `rsa` or `ec`, `parallel` whether it can make several signatures at a time.
+    """
 
     kind: str
+    parallel: bool
 
     def sign(self, data: bytes, used: Hash) -> bytes:
         """A signature over the hash of `data`: PKCS #1 v1.5, or ECDSA in DER."""

@@ -96,6 +96,7 @@ def test_a_signature_of_another_key_is_not_written():
 def test_garbage_from_a_key_is_not_written():
     class Garbage:
         kind = "rsa"
+        parallel = True
 
         def sign(self, data, used):
             return b"x" * 256
