@@ -62,17 +62,16 @@ class Envelope:
         )
         self._signature_algorithm = signature_identifier(kind, used)
 
-    def signed_attributes(self, digest: bytes) -> list[Attribute]:
-        """The attributes that are signed, for content octets of this hash."""
-        return [*self._fixed, attribute(MESSAGE_DIGEST, structures.encode(digest))]
+    def signed_attributes(self, digest: bytes) -> asn1.SetOf[Attribute]:
+        """The attributes that are signed, for content octets of this hash.
 
-    def to_be_signed(self, digest: bytes) -> bytes:
-        """The bytes that the key signs: the attributes as a DER SET."""
-        return structures.set_of(self.signed_attributes(digest))
+        Encoded they are what the key signs: a DER SET.
+        """
+        return asn1.SetOf([*self._fixed, attribute(MESSAGE_DIGEST, structures.encode(digest))])
 
     def signed_data(
         self,
-        digest: bytes,
+        attributes: asn1.SetOf[Attribute],
         signature: bytes,
         content: bytes | None,
         unsigned: tuple[Attribute, ...] = (),
@@ -82,7 +81,7 @@ class Envelope:
             version=1,
             sid=self._sid,
             digest_algorithm=self.hash.identifier,
-            signed_attributes=asn1.SetOf(self.signed_attributes(digest)),
+            signed_attributes=attributes,
             signature_algorithm=self._signature_algorithm,
             signature=signature,
             unsigned_attributes=list(unsigned) or None,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cryptography import x509
+from cryptography.hazmat import asn1
 
 from generator.signing import authenticode, cms, structures, timestamp
 from generator.signing import script as scripts
@@ -49,7 +50,7 @@ class Draft:
 
     script: Script
     content: bytes
-    digest: bytes
+    attributes: asn1.SetOf[Attribute]
     to_be_signed: bytes
 
 
@@ -100,8 +101,8 @@ class ScriptSigner:
         """What the key is to sign for a file; the first half of `sign`."""
         script = scripts.read_to_sign(data, style)
         content, octets = authenticode.file_hash(script.hashed, self.hash)
-        digest = self.hash.digest(octets)
-        return Draft(script, content, digest, self._envelope.to_be_signed(digest))
+        attributes = self._envelope.signed_attributes(self.hash.digest(octets))
+        return Draft(script, content, attributes, structures.encode(attributes))
 
     def finish(self, draft: Draft, signature: bytes) -> bytes:
         """The signed bytes; the second half of `sign`."""
@@ -127,7 +128,7 @@ class ScriptSigner:
     def _assemble(
         self, draft: Draft, signature: bytes, unsigned: tuple[Attribute, ...] = ()
     ) -> bytes:
-        block = self._envelope.signed_data(draft.digest, signature, draft.content, unsigned)
+        block = self._envelope.signed_data(draft.attributes, signature, draft.content, unsigned)
         signed = draft.script.with_signature(block)
         try:
             opened = open_signed(signed, draft.script.style)

@@ -12,7 +12,7 @@ again. Three habits need a word:
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
@@ -228,11 +228,6 @@ def any_value(data: bytes) -> asn1.TLV:
 def parse(element: asn1.TLV, kind: type[T]) -> T:
     """The same as decode, for an element of a structure."""
     return decode(kind, encode(element))
-
-
-def set_of(elements: list[Any]) -> bytes:
-    """A SET OF, sorted as DER wants it."""
-    return encode(asn1.SetOf(elements))
 
 
 def utc_time(data: bytes) -> datetime:

@@ -252,9 +252,9 @@ def stamper(
         envelope = cms.Envelope(
             certificate, (), kind=key.kind, used=used, content_type=content_type
         )
-        digest = used.digest(octets)
-        signature = key.sign(envelope.to_be_signed(digest), used)
-        token = envelope.signed_data(digest, signature, structures.encode(octets))
+        attributes = envelope.signed_attributes(used.digest(octets))
+        signature = key.sign(structures.encode(attributes), used)
+        token = envelope.signed_data(attributes, signature, structures.encode(octets))
         if not with_certificates:
             data = cms.unwrap(token)
             data.certificates = None

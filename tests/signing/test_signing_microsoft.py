@@ -61,7 +61,7 @@ def test_the_signed_attributes_are_built_again_byte_for_byte(microsoft_files):
             fixed=authenticode.fixed_attributes("Microsoft", "http://www.microsoft.com"),
         )
         _, octets = authenticode.file_hash(opened.script.hashed, opened.hash)
-        built = envelope.to_be_signed(opened.hash.digest(octets))
+        built = structures.encode(envelope.signed_attributes(opened.hash.digest(octets)))
         assert built == structures.encode(opened.signer.info.signed_attributes)
         equal += 1
     assert equal == 37
