@@ -21,6 +21,7 @@ _UTF16LE_BOM = b"\xff\xfe"
 _UTF16BE_BOM = b"\xfe\xff"
 _BEGIN = "SIG # Begin signature block"
 _END = "SIG # End signature block"
+_COMMON = "signature block"
 _WIDTH = 64
 _SHORTEST = 4
 """Windows does not look for a signature in a file of fewer bytes."""
@@ -93,8 +94,7 @@ def read(data: bytes, style: Style = Style.HASH) -> Script:
     The codes are those of a verification: not-signed, malformed-block, encoding.
     """
     text, encoding = _decode(data)
-    lowered = text.lower()
-    begins, ends = lowered.count(_BEGIN.lower()), lowered.count(_END.lower())
+    begins, ends = _markers(text)
     if not begins and not ends:
         hashed = data if encoding is Encoding.UTF16LE else text.encode("utf-16-le")
         return Script(data, None, encoding, style, hashed)
@@ -188,6 +188,14 @@ def _strict(data: bytes, encoding: str) -> str:
 
 def _first_high(data: bytes) -> int:
     return next(i for i, byte in enumerate(data) if byte > 0x7F)
+
+
+def _markers(text: str) -> tuple[int, int]:
+    """How many begin and end markers there are, in upper or lower case, anywhere."""
+    lowered = text.lower()
+    if _COMMON not in lowered:
+        return 0, 0
+    return lowered.count(_BEGIN.lower()), lowered.count(_END.lower())
 
 
 def _cut(text: str, style: Style) -> tuple[str, str]:
