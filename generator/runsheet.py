@@ -6,6 +6,7 @@ This module prepares values and sentences from the plan; the words stand in a te
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ def render(build: Build, tree: TemplateTree | None = None) -> str:
     tree = tree or TemplateTree.for_project()
     try:
         template = markdown.environment(tree).get_template(TEMPLATE)
-        return template.render(values(build))
+        text = template.render(values(build))
     except jinja2.TemplateSyntaxError as error:
         raise OutputError(f"{_display(tree, error.filename)}:{error.lineno}: {error}") from error
     except jinja2.TemplateNotFound as error:
@@ -101,6 +102,8 @@ def render(build: Build, tree: TemplateTree | None = None) -> str:
         ]
         place = f"{_display(tree, frames[-1].filename)}:{frames[-1].lineno}: " if frames else ""
         raise OutputError(f"{place}{error}") from error
+    # A template need not count its empty lines.
+    return re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n"
 
 
 def values(build: Build) -> dict[str, Any]:
