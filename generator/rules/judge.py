@@ -20,8 +20,8 @@ from generator.rules.rule import Problem, apply
 from generator.rules.syntax import parse
 from generator.templates import SPINE, TemplateTree
 
-_REMEMBERED_TEXTS = 20_000
-_REMEMBERED_LINES = 200_000
+_REMEMBERED_TEXTS = 1_000
+_REMEMBERED_LINES = 50_000
 
 _Verdict: TypeAlias = tuple[Problem, ...]
 
@@ -42,9 +42,10 @@ class _Shapes(dict[str, str]):
         self.bad: dict[str, _Verdict] = {}
 
     def __missing__(self, line: str) -> str:
-        problems = tuple(apply("line", line))
-        if problems:
-            self.bad[line] = problems
+        if not line_rules.harmless(line):
+            problems = tuple(apply("line", line))
+            if problems:
+                self.bad[line] = problems
         self[line] = shape = line_rules.shape(line)
         return shape
 
@@ -91,6 +92,7 @@ class Judge:
     def _judge(self, piece: Piece, product: str, version: str) -> _Judged:
         if len(self._shapes) >= _REMEMBERED_LINES:
             self._shapes.clear()
+            self._shapes.bad.clear()
         # The renderer ends a piece with one line end and puts an empty line behind it.
         lines = piece.text.rstrip("\n").split("\n")
         constant = piece.template.startswith(f"{SPINE}/") and not piece.template.endswith(".j2")
