@@ -90,8 +90,14 @@ def validate(inventory: Path, templates: Path | None) -> None:
 @cli.command()
 @_inventory_argument
 @_templates_option
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
-              show_default=True, help="How the plan is printed.")  # fmt: skip
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How the plan is printed.",
+)
 def plan(inventory: Path, templates: Path | None, form: str) -> None:
     """Show what runs where, in which order, after what, with the values each step wants."""
     from generator import pipeline, report  # noqa: PLC0415 - see validate
@@ -103,13 +109,16 @@ def plan(inventory: Path, templates: Path | None, form: str) -> None:
 @cli.command()
 @_inventory_argument
 @_templates_option
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("out"),
-              show_default=True, help="Folder that gets a folder named after the inventory.")  # fmt: skip
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("out"),
+    show_default=True,
+    help="Folder that gets a folder named after the inventory.",
+)
 @click.option("--force", is_flag=True, help="Replace files that were edited since the last build.")
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
-def build(
-    inventory: Path, templates: Path | None, out: Path, force: bool, dry_run: bool
-) -> None:
+def build(inventory: Path, templates: Path | None, out: Path, force: bool, dry_run: bool) -> None:
     """Write the runbooks of INVENTORY to out/NAME/, whole or not at all."""
     from generator import bundle, pipeline  # noqa: PLC0415 - see validate
 
