@@ -183,7 +183,7 @@ class TestTrueToTheEngine:
         """R45: statuses were explained nowhere."""
         engine = (SPINE / "engine.ps1").read_text("utf-8")
         statuses = set(re.findall(r"Status (?:= )?'(\w+)'", engine))
-        for chosen in re.findall(r"\$status = @\(([^)]*)\)\[", engine):
+        for chosen in re.findall(r"[sS]tatus = @\(([^)]*)\)\[", engine):
             statuses |= set(re.findall(r"'(\w+)'", chosen))
         explained = set(re.findall(r"^\| `(\w+)` \|", sheet(), re.M))
         assert explained == statuses
