@@ -30,7 +30,6 @@ function Get-BytesHash ([byte[]] $Bytes) {
     # The only SHA-256 that .NET Framework allows in FIPS mode on every version.
     $sha = New-Object -TypeName System.Security.Cryptography.SHA256CryptoServiceProvider
     $hex = [System.BitConverter]::ToString($sha.ComputeHash($Bytes))
-    $sha.Dispose()
     $hex.Replace('-', '').ToLowerInvariant()
 }
 
@@ -506,16 +505,17 @@ function Clear-Receipt ([string[]] $Ids, [string] $Outcome) {
 
 function Write-RunbookReceipt ([string] $Outcome) {
     # A run that only found everything done leaves a completed receipt as it is, unless it is
-    # one of checks that rely on nothing, such as a preflight: that one grows old.
+    # one of checks that rely on nothing lasting: a preflight, whose receipt grows old.
     $relied = ConvertTo-RunbookJson -Value @($Runbook.Relied)
     $old = Find-Receipt -Id $Runbook.Id
     if ($old -and -not $Runbook.Touched -and
         (Get-Field -Object $old.Receipt -Name 'hash') -eq $Runbook.ContentHash) {
         $Runbook.Changed = $old.Receipt.changed
         $same = $relied -eq (ConvertTo-RunbookJson -Value @($old.Receipt.relied))
-        $rooted = $Runbook.Needs.Count -gt 0 -or @($Runbook.Steps.Apply -ne $null).Count -gt 0
+        $roots = @($Runbook.Needs; $Runbook.Steps.Apply) | Where-Object -FilterScript {
+            $_ -and -not ($_ -is [hashtable] -and $_['Hours']) }
         $good = $Runbook.Code -eq 0 -and $Runbook.Good -contains $old.Receipt.outcome
-        if ($same -and $rooted -and $good) { return }
+        if ($same -and $roots -and $good) { return }
     }
     foreach ($one in $Runbook.Results) { $one.state = $Runbook.Steps[$one.step - 1].Present }
     Save-Receipt -Receipt ([ordered] @{
@@ -590,7 +590,7 @@ function Read-StepState ([hashtable] $Step) {
     }
     $state = [ordered] @{ Identity = [ordered] @{}; Source = '' }
     $answer = ConvertTo-StepValue -Value $found[0]
-    foreach ($name in @($answer.Keys)) { $state[$name] = $answer[$name] }
+    foreach ($name in $answer.Keys) { $state[$name] = $answer[$name] }
     $names = @($Step.Wanted.Keys) + 'Identity', 'Source'
     if (-not (Test-StepValue -Wanted $names -Present @($state.Keys))) {
         throw "$($Step.Id): Read answers other names than wanted. Call the author of the runbook."
@@ -898,7 +898,6 @@ function Invoke-ChangeStep ([hashtable] $Step, [System.Collections.IDictionary] 
     }
     $Result.outcome = 'refused'
     Assert-AsShown -Step $Step
-
     $Result.outcome = 'failed'
     Invoke-RecordedApply -Step $Step
     $Result.outcome = 'not verified'
@@ -1027,7 +1026,7 @@ function Invoke-Survey {
 function Save-Configuration {
     # The present configuration, as the vendor exports it, before the first change of a run.
     $work = @($Runbook.Steps | Where-Object -FilterScript { $_.Todo.Count -gt 0 })
-    if (-not $Runbook.Save -or $Runbook.Preview -or $work.Count -eq 0) { return }
+    if (-not $Runbook['Save'] -or $Runbook.Preview -or $work.Count -eq 0) { return }
     $name = "$($Runbook.Id).saved-$((Get-UtcText) -replace '[:.]', '')"
     $path = Join-Path -Path $Runbook.Folder -ChildPath $name
     $null = & $Runbook.Save $path
