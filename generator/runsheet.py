@@ -25,6 +25,9 @@ NAME = "RUNSHEET.md"
 TEMPLATE = f"{SPINE}/runsheet.md.j2"
 COMMAND = "powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File"
 
+# A name that the product makes up: the script has a pattern and the text that the log shows.
+_PATTERN = re.compile(r"@\{\s*Pattern = '(?:[^']|'')*'[;\s]+Text = '((?:[^']|'')*)'\s*\}")
+
 MOST_NAMES = 12
 """So many servers are named in the first table of the sheet; more would fill the page."""
 
@@ -60,7 +63,8 @@ class Entry:
     """One runbook of the sheet, all its values ready to be printed; '' where there is none.
 
     `texts` has the sentences team, rights, ask and help of its role. `carry_to` names the other
-    servers on which its receipt is asked for. `begin_until` is when a changing runbook must
+    servers on which its receipt is asked for. `leave_out` names the undo runbooks that a gate of
+    the way back serves: when they found nothing to undo, it has nothing to do. `begin_until` is when a changing runbook must
     begin, so that it and the whole way back end inside the window.
     """
 
@@ -81,6 +85,7 @@ class Entry:
     carry_to: str
     undo: str
     undoes: str
+    leave_out: str
     steps: tuple[SheetStep, ...]
     content_hash: str
     begin_until: str
@@ -194,6 +199,9 @@ def _entries(build: Build, times: _Times) -> Iterator[Entry]:
             carry_to=", ".join(carry[runbook.id]),
             undo=_number(runbooks[runbook.undo]) if runbook.undo else "",
             undoes=_number(runbooks[runbook.undoes]) if runbook.undoes else "",
+            leave_out=" and ".join(_number(runbooks[id_]) for id_ in runbook.serves)
+            if runbook.backward
+            else "",
             steps=tuple(_steps(rendered)),
             content_hash=rendered.content_hash,
             begin_until=times.begin_until(runbook),
@@ -225,7 +233,9 @@ def _steps(rendered: RenderedRunbook) -> Iterator[SheetStep]:
             who=flags.get("who", ""),
             otherwise=flags.get("otherwise", ""),
             label=("Takes back" if undoes else "Sets") if changes else "Must hold",
-            wanted=tuple(rendered.wanted.get(step.definition.id, "").splitlines()),
+            wanted=tuple(
+                _PATTERN.sub(r"\1", rendered.wanted.get(step.definition.id, "")).splitlines()
+            ),
         )
 
 

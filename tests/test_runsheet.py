@@ -121,7 +121,7 @@ class TestRunbook:
         )
         assert "- **Takes:** about 10 minutes\n" in part
         assert "- **Users:** None for users.\n" in part
-        assert "- **Something wrong?** Call the directory team, with the evidence file\n" in part
+        assert "- **If it goes wrong, call:** the directory team, with the evidence file\n" in part
 
     def test_receipts_to_have_at_hand_and_where_from(self) -> None:
         part = about(sheet(), "30-001")
@@ -159,6 +159,20 @@ class TestRunbook:
         assert "   - Takes back:\n\n         address" in about(sheet(), "undo/02-001")
         assert "   - Must hold:\n\n         address" in about(sheet(), "00-001")
         assert "   - Passed when: " in about(sheet(), "00-001")
+
+    def test_a_name_that_the_product_makes_up_is_shown_as_the_log_shows_it(self) -> None:
+        build = a_build()
+        pattern = "account = @{ Pattern = '^it''s-[0-9]{3}$'; Text = 'its-<number>' }\nurl = 'x'"
+        rendered = tuple(
+            replace(one, wanted=dict.fromkeys(one.wanted, pattern)) for one in build.rendered
+        )
+        part = about(sheet(replace(build, rendered=rendered)), "10-001")
+        assert "         account = its-<number>\n         url = 'x'\n" in part
+
+    def test_a_gate_of_the_way_back_says_when_it_has_nothing_to_do(self) -> None:
+        words = '- **Leave it out when:** undo/02-001 ended with "nothing to undo"\n'
+        assert words in about(sheet(), "undo/03-001")
+        assert "Leave it out" not in about(sheet(), "20-001")
 
     def test_a_hold_point_shows_question_and_who_answers(self) -> None:
         part = about(sheet(), "20-001")
