@@ -64,8 +64,8 @@ class Entry:
 
     `texts` has the sentences team, rights, ask and help of its role. `carry_to` names the other
     servers on which its receipt is asked for. `leave_out` names the undo runbooks that a gate of
-    the way back serves: when they found nothing to undo, it has nothing to do. `begin_until` is when a changing runbook must
-    begin, so that it and the whole way back end inside the window.
+    the way back serves: when they found nothing to undo, it has nothing to do. `begin_until` is
+    when a changing runbook must begin, so that it and the whole way back end inside the window.
     """
 
     number: str
