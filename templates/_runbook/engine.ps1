@@ -86,7 +86,7 @@ function Write-RunbookFile ([string] $Path, [object] $Value) {
     }
 }
 
-function Get-WebAnswer ([string] $Url) {
+function Get-WebAnswer ([string] $Url, [string] $Token) {
     # The only web access. It never throws: Status is 0 when nobody answered, and Problem says
     # why. Certificates are judged by Windows. Join the texts of a header before you search
     # them: .NET Framework divides some headers at their commas.
@@ -96,17 +96,16 @@ function Get-WebAnswer ([string] $Url) {
     $response = $null
     $ProgressPreference = 'SilentlyContinue'
     try {
-        # Zero is the choice of Windows itself: adding to it would take the others away.
-        $allowed = [System.Net.ServicePointManager]::SecurityProtocol
-        if ([int] $allowed -ne 0) {
-            $more = $allowed -bor [System.Net.SecurityProtocolType]::Tls12
-            [System.Net.ServicePointManager]::SecurityProtocol = $more
-        }
+        # Zero is the choice of Windows itself: adding TLS 1.2 (3072) would take others away.
+        $allow = [System.Net.ServicePointManager]::SecurityProtocol
+        if ([int] $allow) { [System.Net.ServicePointManager]::SecurityProtocol = $allow -bor 3072 }
         $proxy = [System.Net.WebRequest]::DefaultWebProxy
         if ($proxy -and -not $proxy.IsBypassed([uri] $Url)) {
             $found.Proxy = [string] $proxy.GetProxy([uri] $Url)
         }
-        $answer = Invoke-WebRequest -Uri $Url -UseBasicParsing -TimeoutSec 30 -ErrorAction Stop
+        $ask = @{ Uri = $Url; UseBasicParsing = $true; TimeoutSec = 30; ErrorAction = 'Stop' }
+        if ($Token) { $ask.Headers = @{ Authorization = "Bearer $Token" } }
+        $answer = Invoke-WebRequest @ask
         $response = $answer.BaseResponse
         $found.Body = $answer.Content
         if ($found.Body -is [byte[]]) { $found.Body = $Runbook.Utf8.GetString($found.Body) }

@@ -28,7 +28,9 @@ PWSH = os.environ.get("PWSH", "pwsh")
 YES = ("-Unattended", "-Reason=lab")
 """Answers every question, those of hold points too."""
 
-CHANGING = re.compile(r"(Add|Disable|Enable|Import|Move|New|Remove|Restart|Set|Start|Update)-")
+CHANGING = re.compile(
+    r"((Add|Disable|Enable|Import|Move|New|Remove|Restart|Set|Start|Update)-|Invoke-Cs)"
+)
 LOGS = {"calls.log", "icacls.log", "lock"}
 
 
