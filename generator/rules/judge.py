@@ -16,7 +16,7 @@ from generator.rules import lines as line_rules
 from generator.rules.calls import own_functions, uses
 from generator.rules.catalogue import Catalogue, load
 from generator.rules.locate import template_line
-from generator.rules.rule import Problem, apply
+from generator.rules.rule import RULES, Problem, apply
 from generator.rules.syntax import parse
 from generator.templates import SPINE, TemplateTree
 
@@ -126,16 +126,25 @@ class Judge:
     def _finding(
         self, runbook: Runbook, piece: Piece, problem: Problem, first: int
     ) -> Iterator[Finding]:
-        key = (problem.code, piece.template, problem.line, problem.message)
-        if key in self._reported:
+        # A line's length differs with the server: one finding for each place, not for each length.
+        said = "" if RULES[problem.code].kind == "line" else problem.message
+        if self._known(problem.code, piece.template, problem.line, said):
             return
-        self._reported.add(key)
         lines = piece.text.split("\n")
         text = lines[problem.line - 1] if 0 < problem.line <= len(lines) else ""
         place = template_line(self._tree, piece.template, text) if piece.template else None
         file, line, source = place or (runbook.file, first + problem.line - 1, text)
+        if self._known(problem.code, file, line, said):
+            return
         column = len(source) - len(source.lstrip()) + 1
         yield Finding(problem.code, problem.message, file, line, column, problem.hint, source)
+
+    def _known(self, code: str, file: str, line: int, message: str) -> bool:
+        """Whether this was reported before; from now on it was."""
+        key = (code, file, line, message)
+        known = key in self._reported
+        self._reported.add(key)
+        return known
 
 
 def problems(text: str, catalogue: Catalogue, version: str, engine: bool = False) -> _Verdict:
