@@ -495,7 +495,7 @@ function Clear-Receipt ([string[]] $Ids, [string] $Outcome) {
     # our own until this run has ended. A voided one stays, so that it beats older copies.
     foreach ($id in $Ids) {
         $path = Join-Path -Path $Runbook.Folder -ChildPath "$id.receipt.json"
-        if (-not [System.IO.File]::Exists($path)) { continue }
+        if ($Runbook.Touched -or -not [System.IO.File]::Exists($path)) { continue }
         Save-Receipt -Receipt ([ordered] @{
                 runbook = $id; change = $Runbook.Change; outcome = $Outcome; by = $Runbook.Id
             })
@@ -632,12 +632,13 @@ function Initialize-Step ([hashtable] $Step) {
     # Fills in what a step leaves out, and joins it with what earlier runs recorded.
     $defaults = @{
         Wanted = [ordered] @{}; Read = $null; Require = $null; Apply = $null; Ask = $null
-        Otherwise = "Call $($Runbook.Help)."; Diagnosis = @()
+        Otherwise = 'Run this again: it goes on from there.'; Diagnosis = @()
         TimeoutSeconds = 300 * [int] [bool] $Step['Apply']
         Relaxed = $false; Repeats = $false; Replicates = $false; Waits = $false; Kept = $false
         Before = $null; After = $null; Present = $null; Target = $null; Source = ''
         Todo = @(); Unproven = @()
     }
+    if (-not $Step['Apply']) { $defaults.Otherwise = "Call $($Runbook.Help)." }
     foreach ($name in $defaults.Keys) {
         if (-not $Step.ContainsKey($name)) { $Step[$name] = $defaults[$name] }
     }
@@ -807,7 +808,7 @@ function Wait-Step ([hashtable] $Step) {
     for ($waited = 0; $true; $waited += 5) {
         Read-StepState -Step $Step
         $over = $waited -ge $Step.TimeoutSeconds -or (Get-Date) -ge $limit
-        if ($Step.Todo.Count -eq 0 -or $over) { return }
+        if ($Step.Todo.Count -eq 0 -or $over -or $Runbook.Preview) { return }
         Start-Sleep -Seconds 5
     }
 }
@@ -905,7 +906,7 @@ function Invoke-ChangeStep ([hashtable] $Step, [System.Collections.IDictionary] 
         Write-StepEvent -Step $Step -Status 'problem' -Lines (Get-Difference -Step $Step)
         Invoke-Diagnosis -Step $Step
         Exit-Runbook -Code 4 -Message ("Step $($Step.Number) was applied, but its values did not " +
-            "come within $($Step.TimeoutSeconds) s. Run this again: it goes on from there.")
+            "come within $($Step.TimeoutSeconds) s. $($Step.Otherwise)")
     }
     if (-not ($Runbook.Undoes -or $Step.Repeats)) {
         Save-StepRecord -Step $Step -Kind 'After' -Proof 'changed'
