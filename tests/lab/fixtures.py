@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lab import toy
 from lab.lab import Lab, Script, Scripts, Stages
+
+from generator.bundle import write
+from generator.pipeline import build
+from generator.templates import TemplateTree
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 
