@@ -243,6 +243,8 @@ def test_a_product_of_a_project_brings_its_own_keys(tmp_path: Path) -> None:
          "title: X\norder: 1\nteam: T\nhosts: ['servers[*]']\n"
          "derived: [{name: a, value: nothing.b}]\n",
          "templates/exchange/product.yml:5:28: error[T111] nothing.b: 'nothing' is undefined"),
+        ("product.yml", "title: X\norder: 1\nteam: T\nhosts: ['servers[']\n",
+         "templates/exchange/product.yml:4:8: error[T112] servers[: not a path like"),
         ("checks.yml", "- {code: E999, when: nothing.b, message: m}\n",
          "templates/exchange/checks.yml:1:10: error[T110] nothing.b: 'nothing' is undefined"),
         ("schema.yml", "type: [\n", "templates/exchange/schema.yml:1:8: error[E010]"),
