@@ -7,7 +7,8 @@
 # long as it is like the store. Beside them:
 #   certificates   what is in the certificate store of the Front Ends
 #   contactStore   how many contact lists are where, the same in every pool
-#   users, pools   those that are there; an unknown pool has all Front Ends of the lab
+#   users          those that are there
+#   pools          their Front Ends; an unknown pool has those that no other one has
 #   master         the server of the active Central Management Store
 #   failures       what the storage service has recorded
 # LAB_FLAGS: 'stuck' replication, 'hasty' (says up to date although it is not), 'silent' and
@@ -416,9 +417,14 @@ function Get-CsPool {
 
     Enter-LabCall -Name 'Get-CsPool'
     $state = Read-LabState
-    $computers = @(Get-LabField -Object (Get-LabField -Object $state.skype -Name 'pools') -Name $Identity)
-    if (-not $computers[0]) {
-        $computers = @(Get-SkypeServer -State $state)
+    $pools = Get-LabField -Object $state.skype -Name 'pools'
+    $servers = @(Get-SkypeServer -State $state)
+    $computers = @(Get-LabField -Object $pools -Name $Identity)
+    if (-not $computers[0] -and $servers -contains $Identity) {
+        $computers = @($Identity)
+    } elseif (-not $computers[0]) {
+        $others = @($pools.PSObject.Properties | ForEach-Object -Process { $_.Value })
+        $computers = @($servers | Where-Object -FilterScript { $others -notcontains $_ })
     }
     [pscustomobject] @{
         Identity = $Identity
