@@ -63,6 +63,7 @@ class _Reader:
         document = self._checked(f"{name}/product.yml", "product")
         data: dict[str, Any] = document.data if document else {}
         cmdlets = f"{name}/cmdlets.yml"
+        known = self._checked(cmdlets, "cmdlets") if self.tree.find(cmdlets) else None
         roles = tuple(self.role(name, role) for role in self.tree.roles(name))
         return Product(
             name=name,
@@ -71,7 +72,7 @@ class _Reader:
             team=data.get("team", ""),
             values=data,
             roles=roles,
-            commands=_read(self.tree, cmdlets).data if self.tree.find(cmdlets) else {},
+            commands=known.data if known else {},
         )
 
     def role(self, product: str, name: str) -> Role:
@@ -175,7 +176,7 @@ class _Reader:
         except FindingsError as error:
             self.findings += error.findings
             return None
-        found = schema.validate(document, rules, {form: rules}, "T1")
+        found = schema.validate(document, rules, {form: rules}, "T4")
         self.findings += found
         return None if found else document
 

@@ -159,13 +159,6 @@ def test_all_mistakes_come_in_one_run_in_the_order_of_the_file(tmp_path: Path) -
     ]  # fmt: skip
 
 
-def test_one_product_alone_is_an_inventory(tmp_path: Path) -> None:
-    text = (ROOT / "inventories" / "litwareinc.yml").read_text("utf-8")
-    path = tmp_path / "half.yml"
-    path.write_text(text[: text.index("skype:")], "utf-8")
-    assert set(load_inventory(path, TREE).values) == {"change", "exchange"}
-
-
 def test_a_netbios_name_is_in_capitals_and_the_pool_hands_its_domain_down(tmp_path: Path) -> None:
     path = litware(
         tmp_path,
