@@ -17,7 +17,7 @@ from lab.lab import YES, Lab, Script
 PREREQUISITES: Mapping[str, Any] = {
     "exchange.autodiscover_uri": "https://autodiscover.litwareinc.com/autodiscover/autodiscover.xml",
     "exchange.iis_restart": "wait",
-    "skype.oauth_certificate": "12513ED99C09BCBC8EF9672A39A6E9A62D06A088",
+    "skype.oauth_certificate": "F8999C0D859C65EC98DF82A52CCAEDBE74B7C0BB",
 }
 """What the second inventory has beside litwareinc: every runbook that only some changes need."""
 
