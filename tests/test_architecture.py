@@ -18,6 +18,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"pipeline"},
+    {"differences"},
     {"bundle", "report"},
     {"runsheet", "manifest", "swap"},
     {"rules"},
