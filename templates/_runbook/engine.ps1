@@ -256,7 +256,7 @@ function Get-ParameterProblem {
     }
     foreach ($name in $given.KeepPresent) {
         $fits = @($Runbook.Steps | Where-Object -FilterScript {
-                $_['Apply'] -and (Test-Kept -Step $_ -Name ($name -split '\.')[1]) })
+                $_['Apply'] -and (Test-Kept -Step $_ -Name ($name -split '\.')[-1]) })
         if ($fits.Count -eq 0) {
             "-KeepPresent $name names no value here. Write 'step.name' as a line above shows " +
             "it; in undo a step stays whole: 'step'."

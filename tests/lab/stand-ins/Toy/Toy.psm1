@@ -1,13 +1,13 @@
 # A product of two values, a list and objects with a Guid: small enough to try the engine alone.
 
 function Get-ToyValue {
-    # LAB_SLOW: until then a value shows as it was at first, as where changes replicate.
+    # LAB_SLOW: until then the text shows as nothing, as where changes replicate.
     [CmdletBinding()]
     param ([string] $Name)
 
     Enter-LabCall -Name 'Get-ToyValue'
     $value = (Read-LabState).toy.$Name
-    if ($env:LAB_SLOW -and (Get-Date).ToUniversalTime() -lt
+    if ($Name -eq 'text' -and $env:LAB_SLOW -and (Get-Date).ToUniversalTime() -lt
         ([datetimeoffset] $env:LAB_SLOW).UtcDateTime) {
         $value = ''
     }
