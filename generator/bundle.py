@@ -60,7 +60,7 @@ class WriteReport:
         """Whether everything was there already, byte for byte; then nothing was touched."""
         return not self.comparison.differs
 
-    def summary(self) -> str:
+    def sentence(self) -> str:
         """For the end of a build: `out/x: written; 3 files new, 2 changed, 14 as before.`"""
         found = self.comparison
         parts = [

@@ -29,6 +29,8 @@ from generator.yaml_source import Document, load
 Path_: TypeAlias = tuple[str | int, ...]
 Check: TypeAlias = Mapping[str, Any]
 
+_LENGTH = 300
+
 _PART = re.compile(r"\.?([A-Za-z_][A-Za-z0-9_-]*)|\[(\*|[0-9]+|([a-z_]+)=([^\]]*))\]")
 
 
@@ -135,6 +137,11 @@ def _echo(place: Path_, bad: tuple[Path_, ...]) -> bool:
 
 
 def _finding(check: Check, place: Path_, names: Mapping[str, Any], document: Document) -> Finding:
-    message = expressions.text(check["message"], names)
-    hint = expressions.text(check.get("hint", ""), names)
+    message = _short(expressions.text(check["message"], names))
+    hint = _short(expressions.text(check.get("hint", ""), names))
     return document.finding(check["code"], place, f"{path_text(place)}: {message}", hint)
+
+
+def _short(sentence: str) -> str:
+    """A sentence that quotes a list of thousands stays one that can be read."""
+    return sentence if len(sentence) <= _LENGTH else sentence[:_LENGTH] + "..."

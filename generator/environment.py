@@ -61,9 +61,7 @@ class ScriptEnvironment(ImmutableSandboxedEnvironment):
         return tree
 
 
-def render_block(
-    template: jinja2.Template, block: str, context: dict[str, Any]
-) -> Literal:
+def render_block(template: jinja2.Template, block: str, context: dict[str, Any]) -> Literal:
     """One block of a template; raises what Jinja raises, with the template's own lines."""
     environment = template.environment
     try:

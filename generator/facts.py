@@ -101,8 +101,7 @@ def runbook_names(
         ],
         "window": window,
         "needs": [
-            {"id": need.id, "hash": hashes[need.id], "hours": need.hours}
-            for need in runbook.needs
+            {"id": need.id, "hash": hashes[need.id], "hours": need.hours} for need in runbook.needs
         ],
         "undoes": {"id": runbook.undoes, "hash": hashes[runbook.undoes]}
         if runbook.undoes

@@ -36,7 +36,8 @@ class Finding:
         """`file:line:column: error[CODE] message (hint)`, then the source line and a caret."""
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         hint = f" ({self.hint})" if self.hint else ""
-        head = f"{place}: error[{self.code}] {self.message}{hint}"
+        # A message may quote a file name or a value: neither may write to the terminal.
+        head = visible(f"{place}: error[{self.code}] {self.message}{hint}")
         if not self.line or not self.source.strip():
             return head
         line, caret = _excerpt(self.source, self.column)

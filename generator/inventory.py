@@ -7,6 +7,7 @@ servers stand and which values follow from others.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -47,16 +48,9 @@ def load_inventory(path: Path, tree: TemplateTree) -> Inventory:
         message = "the inventory names no product"
         findings.append(document.finding("E204", (), message, f"at least one of {known}"))
     faulty = {finding.path for finding in findings if finding.path}
-    found: list[hosts.Found] = []
-    broken: list[Finding] = []
-    vocabularies = [(name, _vocabulary(tree, name)) for name in products]
-    for name, vocabulary in sorted(vocabularies, key=lambda entry: entry[1].data["order"]):
-        own = hosts.fill(name, values[name], vocabulary.data["hosts"])
-        found += own
-        broken += _derive(name, vocabulary, values, own, bool(findings))
-    if broken:
-        raise FindingsError(broken)
+    found = _complete_products(tree, products, values, bool(findings))
     findings += hosts.mistakes(found, document, faulty)
+    faulty |= {finding.path for finding in findings if finding.path}
     for name in (SPINE, *products):
         rules_of = checks.load_checks(tree, f"{name}/checks.yml")
         if rules_of is not None:
@@ -92,28 +86,48 @@ def _vocabulary(tree: TemplateTree, product: str) -> Document:
     return document
 
 
+def _complete_products(
+    tree: TemplateTree, products: list[str], values: dict[str, Any], faulty: bool
+) -> list[hosts.Found]:
+    """Fill in host values and derived values of the products, in their order; the hosts found.
+
+    Raises FindingsError for a product.yml whose paths or expressions are wrong.
+    """
+    found: list[hosts.Found] = []
+    findings: list[Finding] = []
+    vocabularies = [(name, _vocabulary(tree, name)) for name in products]
+    for name, vocabulary in sorted(vocabularies, key=lambda entry: entry[1].data["order"]):
+        try:
+            own = hosts.fill(name, values[name], vocabulary.data["hosts"])
+        except ExpressionError as error:
+            findings.append(vocabulary.finding("T112", ("hosts",), str(error)))
+            continue
+        found += own
+        findings += _derive(name, vocabulary, values, own, faulty)
+    if findings:
+        raise FindingsError(findings)
+    return found
+
+
 def _derive(
     name: str,
     vocabulary: Document,
     values: dict[str, Any],
     found: list[hosts.Found],
     faulty: bool,
-) -> list[Finding]:
+) -> Iterator[Finding]:
     """Compute the derived values of a product into its mapping, in the order of product.yml.
 
     An expression sees the whole inventory and `hosts`, the host mappings of this product. With a
     faulty inventory a value that cannot be computed is left out: its cause is a finding already.
     """
-    findings = []
+    names = {**values, "hosts": [host_values for _, host_values in found]}
     for index, entry in enumerate(vocabulary.data.get("derived", ())):
-        names = {**values, "hosts": [host_values for _, host_values in found]}
         try:
             values[name][entry["name"]] = expressions.evaluate(entry["value"], names)
         except ExpressionError as error:
             if not faulty:
-                place = ("derived", index, "value")
-                findings.append(vocabulary.finding("T111", place, str(error)))
-    return findings
+                yield vocabulary.finding("T111", ("derived", index, "value"), str(error))
 
 
 def _name_mistakes(path: Path, registry: dict[str, Schema]) -> list[Finding]:

@@ -8,8 +8,8 @@ by its number.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import jinja2
@@ -31,23 +31,31 @@ class Markdown(str):
 
 def text(value: object) -> Markdown:
     """A value as running text on one line, in which nothing is markup."""
-    line = _MARKUP.sub(lambda m: m[0] if m["inside"] else f"\\{m[0]}", _one_line(str(value)))
+    return _text(str(value))
+
+
+@lru_cache(maxsize=4096)
+def _text(value: str) -> Markdown:
+    # The same sentences stand in thousands of runbooks.
+    line = _MARKUP.sub(lambda m: m[0] if m["inside"] else f"\\{m[0]}", _one_line(value))
     return Markdown(re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", line))
 
 
 def code(value: object) -> Markdown:
-    """A value as a code span: file names, commands, what is typed or read letter by letter."""
+    """A value as a code span: file names, commands, what is typed or read letter by letter.
+
+    Not for tables: there even a code span ends at a bar.
+    """
     line = _one_line(str(value))
     longest = max((len(run) for run in re.findall("`+", line)), default=0)
     fence = "`" * (longest + 1)
     space = " " if line.startswith("`") or line.endswith("`") or not line else ""
-    # In a table even a code span ends at a bar.
-    return Markdown(f"{fence}{space}{line.replace('|', chr(92) + '|')}{space}{fence}")
+    return Markdown(f"{fence}{space}{line}{space}{fence}")
 
 
 def verbatim(value: object) -> Markdown:
     """A line of an indented code block, spaces kept."""
-    return Markdown("".join(_visible(character) for character in str(value)))
+    return Markdown(_visible(str(value)))
 
 
 FILTERS = {"text": text, "code": code, "verbatim": verbatim}
@@ -88,10 +96,10 @@ def _defined(function: Callable[[object], Markdown]) -> Callable[[Any], Markdown
 
 
 def _one_line(value: str) -> str:
-    return "".join(_visible(character) for character in " ".join(value.split()))
+    return _visible(" ".join(value.split()))
 
 
-def _visible(character: str) -> str:
-    if character == " " or unicodedata.category(character)[0] not in "CZ":
-        return character
-    return f"\\u{ord(character):04X}"
+def _visible(value: str) -> str:
+    if value.isprintable():
+        return value
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04X}" for c in value)

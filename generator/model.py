@@ -170,8 +170,9 @@ class Need:
 class Runbook:
     """One script to be written: what, where, in which order, after what.
 
-    `texts` has the rendered sentences role, team, rights, ask, help, stop and minutes. `undoes` is the forward runbook that this one takes back, `undo` the id of the undo of this
-    one, `serves` the ids of the changing runbooks of the same direction that a gate belongs to.
+    `texts` has the rendered sentences role, team, rights, ask, help, stop and minutes. `undoes`
+    is the forward runbook that this one takes back, `undo` the id of the undo of this one,
+    `serves` the ids of the changing runbooks of its direction that a gate belongs to.
     """
 
     id: str

@@ -1,32 +1,49 @@
-"""The stages in order; the only module that knows all of them."""
+"""The stages in order; the only module that knows all of them.
+
+A stage is imported when it is used: `validate` needs no templates of scripts and no parser.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from generator import environment, inventory, plan, render, roles, rules
 from generator.findings import FindingsError
-from generator.model import Build, Inventory, Plan
+from generator.model import Build, Inventory, Plan, Product
 from generator.templates import TemplateTree
 
 
 def load(path: Path, tree: TemplateTree) -> Inventory:
     """A validated inventory; raises FindingsError with every mistake in it."""
+    from generator import inventory
+
     return inventory.load_inventory(path, tree)
 
 
 def order(path: Path, tree: TemplateTree) -> Plan:
     """The order of work for an inventory."""
-    products = roles.load_products(tree, environment.make(tree))
-    return plan.make(load(path, tree), products, roles.load_phases(tree))
+    return _order(path, _products(tree), tree)
 
 
 def build(path: Path, tree: TemplateTree) -> Build:
     """Inventory -> plan -> render -> check; raises FindingsError when a rule is broken."""
-    products = roles.load_products(tree, environment.make(tree))
-    planned = plan.make(load(path, tree), products, roles.load_phases(tree))
-    built = render.make(planned, products, tree)
+    from generator import render, rules
+
+    products = _products(tree)
+    built = render.make(_order(path, products, tree), products, tree)
     findings = rules.check(built, products, tree)
     if findings:
         raise FindingsError(findings)
     return built
+
+
+def _products(tree: TemplateTree) -> tuple[Product, ...]:
+    from generator import environment, roles
+
+    return roles.load_products(tree, environment.make(tree))
+
+
+def _order(path: Path, products: Sequence[Product], tree: TemplateTree) -> Plan:
+    from generator import plan, roles
+
+    return plan.make(load(path, tree), products, roles.load_phases(tree))

@@ -50,9 +50,7 @@ def make(inventory: Inventory, products: Sequence[Product], phases: Sequence[Pha
     edges = {one.key: list(_edges(one, by_name, inventory)) for one in instances}
     ordered = _order(instances, edges)
     numbers = _numbers(ordered)
-    forward = tuple(
-        _runbook(one, numbers[one.key], edges[one.key], numbers) for one in ordered
-    )
+    forward = tuple(_runbook(one, numbers[one.key], edges[one.key], numbers) for one in ordered)
     backward, forward = undo.make(forward)
     return runbook_texts(Plan(inventory, forward, backward), present)
 
@@ -136,7 +134,9 @@ def _order(
     except CycleError as error:
         names = " -> ".join(by_key[key].definition.name for key in error.args[1])
         source = f"templates/{by_key[error.args[1][0]].definition.source}"
-        raise FindingsError([Finding("T302", f"the gates form a ring: {names}", source, 1, 1)]) from None
+        raise FindingsError(
+            [Finding("T302", f"the gates form a ring: {names}", source, 1, 1)]
+        ) from None
     free: list[Key] = []
     while sorter.is_active():
         for key in sorter.get_ready():

@@ -96,8 +96,12 @@ def ps_comment(value: object, label: str | None = None, margin: int = 9) -> Lite
     first = f"# {label:<{margin}}"
     rest = "# " + " " * margin
     lines = textwrap.wrap(
-        text, WIDTH - 12, initial_indent=first, subsequent_indent=rest,
-        break_long_words=False, break_on_hyphens=False,
+        text,
+        WIDTH - 12,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
     return Literal("\n".join(lines) if lines else first.rstrip())
 

@@ -98,7 +98,10 @@ class _Renderer:
         return Piece(f"step {definition.id}", definition.template, self._spine("step", parts))
 
     def _script(
-        self, runbook: Runbook, work: Sequence[Piece], commands: Sequence[str],
+        self,
+        runbook: Runbook,
+        work: Sequence[Piece],
+        commands: Sequence[str],
         hashes: Mapping[str, str],
     ) -> RenderedRunbook:
         names = facts.runbook_names(self.plan, runbook, commands, hashes)
@@ -120,35 +123,44 @@ class _Renderer:
         self, source: str, wanted: Iterable[str], names: Mapping[str, Any]
     ) -> dict[str, Literal]:
         template = self._template(source)
-        if template is None:
-            return {}
         found: dict[str, Literal] = {}
         for name in wanted:
             if name in template.blocks:
                 found[name] = self._block(template, name, names)
         return found
 
-    def _block(
-        self, template: jinja2.Template, name: str, names: Mapping[str, Any]
-    ) -> Literal:
+    def _block(self, template: jinja2.Template, name: str, names: Mapping[str, Any]) -> Literal:
         try:
             return environment.render_block(template, name, dict(names))
         except (jinja2.TemplateError, TypeError, ValueError) as error:
-            file, line = _place(error, template)
-            self.findings.append(Finding("T220", str(error), file, line, 1))
+            self.findings.append(self._finding(error, template))
             return Literal("")
 
+    def _finding(self, error: Exception, template: jinja2.Template) -> Finding:
+        """At the template line that the error comes from: the last frame that is a template's."""
+        file, line = template.filename or "templates", 1
+        for frame in traceback.extract_tb(error.__traceback__):
+            if frame.filename.endswith(".j2"):
+                file, line = frame.filename, frame.lineno or 1
+        path = self.tree.find(file.removeprefix("templates/"))
+        lines = path.read_text("utf-8").splitlines() if path else []
+        source = lines[line - 1] if line <= len(lines) else ""
+        return Finding("T220", str(error), file, line, 1, source=source)
+
     def _spine(self, block: str, names: Mapping[str, Any]) -> str:
-        assert self.spine is not None
         return self._block(self.spine, block, names)
 
-    def _template(self, name: str) -> jinja2.Template | None:
+    def _template(self, name: str) -> jinja2.Template:
         try:
             return self.environment.get_template(name)
         except jinja2.TemplateNotFound as error:
-            finding = Finding("T201", f"there is no file templates/{error.name}", f"templates/{name}", 1, 1)
+            finding = Finding(
+                "T201", f"there is no file templates/{error.name}", f"templates/{name}", 1, 1
+            )
         except jinja2.TemplateSyntaxError as error:
-            finding = Finding("T202", error.message or "", f"templates/{error.name}", error.lineno, 1)
+            finding = Finding(
+                "T202", error.message or "", f"templates/{error.name}", error.lineno, 1
+            )
         raise FindingsError([finding])
 
     def _plain(self, name: str) -> Piece:
@@ -157,15 +169,6 @@ class _Renderer:
             message = f"there is no file templates/{SPINE}/{name}"
             raise FindingsError([Finding("T201", message, f"templates/{SPINE}/{name}", 1, 1)])
         return Piece(name.removesuffix(".ps1"), f"{SPINE}/{name}", path.read_text("utf-8"))
-
-
-def _place(error: BaseException, template: jinja2.Template) -> tuple[str, int]:
-    """The template line that an error comes from: the last frame that is a template's."""
-    frames = traceback.extract_tb(error.__traceback__)
-    for frame in reversed(frames):
-        if frame.filename.endswith(".j2"):
-            return frame.filename, frame.lineno or 1
-    return template.filename or "templates", 1
 
 
 def _wanted(runbook: Runbook, work: Sequence[Piece]) -> dict[str, str]:

@@ -41,16 +41,16 @@ def load_products(tree: TemplateTree, environment: jinja2.Environment) -> tuple[
 
 def load_phases(tree: TemplateTree) -> tuple[Phase, ...]:
     """The bands of the forward numbering, in order."""
-    data, _ = _read(tree, f"{SPINE}/phases.yml")
+    data = _read(tree, f"{SPINE}/phases.yml").data
     return tuple(Phase(item["band"], item["title"]) for item in data)
 
 
-def _read(tree: TemplateTree, name: str) -> tuple[Any, yaml_source.Document | None]:
+def _read(tree: TemplateTree, name: str) -> yaml_source.Document:
     path = tree.find(name)
     if path is None:
-        return {}, None
-    document = yaml_source.load(path, tree.display(path))
-    return document.data, document
+        message = f"there is no file templates/{name}"
+        raise FindingsError([Finding("T201", message, f"templates/{name}")])
+    return yaml_source.load(path, tree.display(path))
 
 
 @dataclass
@@ -60,7 +60,10 @@ class _Reader:
     findings: list[Finding] = field(default_factory=list)
 
     def product(self, name: str) -> Product:
-        data = self._checked(f"{name}/product.yml", "product")
+        document = self._checked(f"{name}/product.yml", "product")
+        data: dict[str, Any] = document.data if document else {}
+        cmdlets = f"{name}/cmdlets.yml"
+        known = self._checked(cmdlets, "cmdlets") if self.tree.find(cmdlets) else None
         roles = tuple(self.role(name, role) for role in self.tree.roles(name))
         return Product(
             name=name,
@@ -69,17 +72,15 @@ class _Reader:
             team=data.get("team", ""),
             values=data,
             roles=roles,
-            commands=_read(self.tree, f"{name}/cmdlets.yml")[0],
+            commands=known.data if known else {},
         )
 
     def role(self, product: str, name: str) -> Role:
         source = f"{product}/{name}/role.yml"
-        before = len(self.findings)
-        data = self._checked(source, "role")
-        if len(self.findings) > before:
+        document = self._checked(source, "role")
+        if document is None:
             return Role(product, name, name, "[]", (), source)
-        document = _read(self.tree, source)[1]
-        assert document is not None
+        data = document.data
         runbooks = tuple(
             self.runbook(product, (name, data["title"]), item, document, ("runbooks", index))
             for index, item in enumerate(data["runbooks"])
@@ -87,8 +88,12 @@ class _Reader:
         return Role(product, name, data["title"], data["hosts"], runbooks, source)
 
     def runbook(
-        self, product: str, role: tuple[str, str], data: Mapping[str, Any],
-        document: yaml_source.Document, place: tuple[str | int, ...],
+        self,
+        product: str,
+        role: tuple[str, str],
+        data: Mapping[str, Any],
+        document: yaml_source.Document,
+        place: tuple[str | int, ...],
     ) -> RunbookDefinition:
         steps = tuple(
             self.step(f"{product}/{role[0]}", item, document, (*place, "steps", index))
@@ -97,7 +102,9 @@ class _Reader:
         self.findings += _repeated_ids(steps, document, place)
         needs = tuple(
             NeedDefinition(
-                item["runbook"], item["hosts"], item.get("hours"),
+                item["runbook"],
+                item["hosts"],
+                item.get("hours"),
                 document.mark((*place, "needs", index))[0],
             )
             for index, item in enumerate(data.get("needs", ()))
@@ -119,8 +126,11 @@ class _Reader:
         )
 
     def step(
-        self, folder: str, data: Mapping[str, Any],
-        document: yaml_source.Document, place: tuple[str | int, ...],
+        self,
+        folder: str,
+        data: Mapping[str, Any],
+        document: yaml_source.Document,
+        place: tuple[str | int, ...],
     ) -> StepDefinition:
         back = data.get("back", {})
         line = document.mark((*place, "id"))[0]
@@ -158,18 +168,17 @@ class _Reader:
             )  # fmt: skip
         return frozenset()
 
-    def _checked(self, name: str, kind: str) -> dict[str, Any]:
+    def _checked(self, name: str, kind: str) -> yaml_source.Document | None:
+        """A document that follows its schema, or None with its mistakes among the findings."""
+        form = f"{SPINE}/{kind}.schema.yml"
         try:
-            data, document = _read(self.tree, name)
-            form = f"{SPINE}/{kind}.schema.yml"
-            rules, _ = _read(self.tree, form)
+            document, rules = _read(self.tree, name), _read(self.tree, form).data
         except FindingsError as error:
             self.findings += error.findings
-            return {}
-        assert document is not None
-        found = schema.validate(document, rules, {form: rules}, "T1")
+            return None
+        found = schema.validate(document, rules, {form: rules}, "T4")
         self.findings += found
-        return {} if found or not isinstance(data, dict) else data
+        return None if found else document
 
 
 def _texts(data: Mapping[str, Any]) -> StepTexts:
@@ -193,18 +202,22 @@ def _normal(folder: str, file: str) -> str:
 
 
 def _at(
-    document: yaml_source.Document, place: tuple[str | int, ...], code: str, message: str,
+    document: yaml_source.Document,
+    place: tuple[str | int, ...],
+    code: str,
+    message: str,
     hint: str = "",
 ) -> Finding:
     line, column = document.mark(place)
-    return Finding(
-        code, message, document.display, line, column, hint, document.source_line(line)
-    )
+    return Finding(code, message, document.display, line, column, hint, document.source_line(line))
 
 
 def _block_mistakes(
-    data: Mapping[str, Any], blocks: frozenset[str], template: str,
-    document: yaml_source.Document, place: tuple[str | int, ...],
+    data: Mapping[str, Any],
+    blocks: frozenset[str],
+    template: str,
+    document: yaml_source.Document,
+    place: tuple[str | int, ...],
 ) -> Iterator[Finding]:
     for name in sorted(blocks - _BLOCKS):
         message = f"templates/{template} has the block '{name}', which no step has"
@@ -226,7 +239,8 @@ def _block_mistakes(
 
 
 def _repeated_ids(
-    steps: tuple[StepDefinition, ...], document: yaml_source.Document,
+    steps: tuple[StepDefinition, ...],
+    document: yaml_source.Document,
     place: tuple[str | int, ...],
 ) -> Iterator[Finding]:
     seen: set[str] = set()

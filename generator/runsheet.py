@@ -6,6 +6,7 @@ This module prepares values and sentences from the plan; the words stand in a te
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from generator.templates import SPINE, TemplateTree
 NAME = "RUNSHEET.md"
 TEMPLATE = f"{SPINE}/runsheet.md.j2"
 COMMAND = "powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File"
+
+# A name that the product makes up: the script has a pattern and the text that the log shows.
+_PATTERN = re.compile(r"@\{\s*Pattern = '(?:[^']|'')*'[;\s]+Text = '((?:[^']|'')*)'\s*\}")
 
 MOST_NAMES = 12
 """So many servers are named in the first table of the sheet; more would fill the page."""
@@ -59,8 +63,9 @@ class Entry:
     """One runbook of the sheet, all its values ready to be printed; '' where there is none.
 
     `texts` has the sentences team, rights, ask and help of its role. `carry_to` names the other
-    servers on which its receipt is asked for. `begin_until` is when a changing runbook must
-    begin, so that it and the whole way back end inside the window.
+    servers on which its receipt is asked for. `leave_out` names the undo runbooks that a gate of
+    the way back serves: when they found nothing to undo, it has nothing to do. `begin_until` is
+    when a changing runbook must begin, so that it and the whole way back end inside the window.
     """
 
     number: str
@@ -80,6 +85,7 @@ class Entry:
     carry_to: str
     undo: str
     undoes: str
+    leave_out: str
     steps: tuple[SheetStep, ...]
     content_hash: str
     begin_until: str
@@ -90,7 +96,7 @@ def render(build: Build, tree: TemplateTree | None = None) -> str:
     tree = tree or TemplateTree.for_project()
     try:
         template = markdown.environment(tree).get_template(TEMPLATE)
-        return template.render(values(build))
+        text = template.render(values(build))
     except jinja2.TemplateSyntaxError as error:
         raise OutputError(f"{_display(tree, error.filename)}:{error.lineno}: {error}") from error
     except jinja2.TemplateNotFound as error:
@@ -101,6 +107,8 @@ def render(build: Build, tree: TemplateTree | None = None) -> str:
         ]
         place = f"{_display(tree, frames[-1].filename)}:{frames[-1].lineno}: " if frames else ""
         raise OutputError(f"{place}{error}") from error
+    # A template need not count its empty lines.
+    return re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n"
 
 
 def values(build: Build) -> dict[str, Any]:
@@ -191,6 +199,9 @@ def _entries(build: Build, times: _Times) -> Iterator[Entry]:
             carry_to=", ".join(carry[runbook.id]),
             undo=_number(runbooks[runbook.undo]) if runbook.undo else "",
             undoes=_number(runbooks[runbook.undoes]) if runbook.undoes else "",
+            leave_out=" and ".join(_number(runbooks[id_]) for id_ in runbook.serves)
+            if runbook.backward
+            else "",
             steps=tuple(_steps(rendered)),
             content_hash=rendered.content_hash,
             begin_until=times.begin_until(runbook),
@@ -222,7 +233,9 @@ def _steps(rendered: RenderedRunbook) -> Iterator[SheetStep]:
             who=flags.get("who", ""),
             otherwise=flags.get("otherwise", ""),
             label=("Takes back" if undoes else "Sets") if changes else "Must hold",
-            wanted=tuple(rendered.wanted.get(step.definition.id, "").splitlines()),
+            wanted=tuple(
+                _PATTERN.sub(r"\1", rendered.wanted.get(step.definition.id, "")).splitlines()
+            ),
         )
 
 

@@ -59,6 +59,8 @@ def validate(
     sentences = Sentences(document, codes)
     for error in validator.iter_errors(data):
         sentences.add(error, _faulted(error.evaluation_path, schema, name, registry))
+        if sentences.full:
+            break
     return [*document.findings, *sentences.findings()]
 
 

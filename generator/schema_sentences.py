@@ -13,6 +13,9 @@ from generator.yaml_source import Document
 Schema: TypeAlias = dict[str, Any]
 Path_: TypeAlias = tuple[str | int, ...]
 
+MAX_FINDINGS = 10_000
+"""More mistakes than this in one document are not told apart: it is not what it should be."""
+
 _NAMED = {
     "object": "a mapping (key: value)",
     "array": "a list",
@@ -50,6 +53,11 @@ class Sentences:
             if code != "02" or path not in self._misspelt
         ]
 
+    @property
+    def full(self) -> bool:
+        """Whether there are so many mistakes that looking for more is of no use."""
+        return len(self._findings) >= MAX_FINDINGS
+
     def add(self, error: Any, schema: Schema) -> None:
         """Take an error of the validator; `schema` is the part whose keyword it is about."""
         path: Path_ = tuple(error.instance_path)
@@ -58,7 +66,7 @@ class Sentences:
         name = error.kind.name
         match name:
             case "additionalProperties" | "unevaluatedProperties":
-                for key in facts["unexpected"]:
+                for key in facts["unexpected"][: MAX_FINDINGS - len(self._findings)]:
                     self._unknown(path, key, schema)
             case "required":
                 self._missing(path, facts["property"], schema)

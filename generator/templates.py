@@ -33,7 +33,7 @@ class TemplateTree:
         return cls(roots)
 
     def find(self, name: str) -> Path | None:
-        """The file that serves this name (`exchange/schema.yml`), or None."""
+        """The file that serves this name (`product/schema.yml`), or None."""
         for root in self.roots:
             path = root / name
             if path.is_file():
@@ -41,7 +41,7 @@ class TemplateTree:
         return None
 
     def display(self, path: Path) -> str:
-        """How messages name a file of the tree: `templates/exchange/schema.yml`."""
+        """How messages name a file of the tree: `templates/product/schema.yml`."""
         for root in self.roots:
             if path.is_relative_to(root):
                 return f"templates/{path.relative_to(root).as_posix()}"

@@ -27,10 +27,7 @@ def make(forward: Sequence[Runbook]) -> tuple[tuple[Runbook, ...], tuple[Runbook
             ids[runbook.id] = f"{number}-{name}_{runbook.host.netbios}"
     waits = _waits(forward)
     changing = [runbook for runbook in forward if runbook.definition.changes]
-    serving = {
-        runbook.id: _served(runbook.definition.serves, changing)
-        for runbook in forward
-    }
+    serving = {runbook.id: _served(runbook.definition.serves, changing) for runbook in forward}
     backward = tuple(
         replace(
             _undo(runbook, ids, numbers, waits),
@@ -40,8 +37,11 @@ def make(forward: Sequence[Runbook]) -> tuple[tuple[Runbook, ...], tuple[Runbook
         for runbook in group
     )
     return backward, tuple(
-        replace(runbook, undo=ids.get(runbook.id) if runbook in changing else None,
-                serves=serving[runbook.id])
+        replace(
+            runbook,
+            undo=ids.get(runbook.id) if runbook in changing else None,
+            serves=serving[runbook.id],
+        )
         for runbook in forward
     )
 
@@ -64,7 +64,7 @@ def _groups(forward: Sequence[Runbook]) -> list[list[Runbook]]:
 
 
 def _waits(forward: Sequence[Runbook]) -> dict[str, list[Runbook]]:
-    """Changing runbook -> the changing runbooks built upon it, through gates that change nothing."""
+    """Changing runbook -> the changing runbooks built upon it, also through gates."""
     by_id = {runbook.id: runbook for runbook in forward}
     waits: dict[str, dict[str, Runbook]] = {runbook.id: {} for runbook in forward}
 

@@ -106,7 +106,7 @@ class TestAgain:
         times = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
         report = bundle.write(a_build(), tmp_path)
         assert report.unchanged
-        assert report.summary() == f"{folder}: unchanged. Files: 10 as before."
+        assert report.sentence() == f"{folder}: unchanged. Files: 10 as before."
         assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == times
 
     def test_another_build_replaces_what_differs(self, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ class TestAgain:
         report = bundle.write(without_last(a_build()), tmp_path)
         assert report.comparison.stale == (LAST, "undo/01-001-undo-directory-register_WEB01.ps1")
         assert LAST not in tree(report.folder)
-        assert "2 of an earlier build removed" in report.summary()
+        assert "2 of an earlier build removed" in report.sentence()
 
     def test_a_deleted_file_comes_back(self, tmp_path: Path) -> None:
         folder = written(tmp_path)
@@ -144,7 +144,7 @@ class TestAgain:
 
     def test_a_dry_run_tells_the_same_and_writes_nothing(self, tmp_path: Path) -> None:
         report = bundle.write(a_build(), tmp_path / "out", dry_run=True)
-        assert report.summary().endswith("contoso: would be written. Files: 10 new.")
+        assert report.sentence().endswith("contoso: would be written. Files: 10 new.")
         assert not (tmp_path / "out").exists()
 
 
@@ -181,7 +181,7 @@ class TestEdited:
         (folder / LAST).write_text("mine")
         report = bundle.write(without_last(a_build()), tmp_path, force=True)
         assert report.comparison.edited == (FIRST, LAST)
-        assert "2 edited by hand and replaced" in report.summary()
+        assert "2 edited by hand and replaced" in report.sentence()
         assert b"first text" in (folder / FIRST).read_bytes()
         assert not (folder / LAST).exists()
 

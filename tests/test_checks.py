@@ -81,6 +81,11 @@ def test_a_mistake_is_placed_and_told_with_the_values_of_the_item() -> None:
          " (make it smaller than 3)"]  # fmt: skip
 
 
+def test_a_message_stays_one_that_can_be_read() -> None:
+    check = "- {code: E908, when: 'true', message: \"{{ 'x' * 5000 }}\", place: mail}"
+    assert found(check)[0].endswith("x" * 300 + "...")
+
+
 def test_a_check_without_items_looks_at_the_whole_inventory() -> None:
     assert found("""
 - code: E902

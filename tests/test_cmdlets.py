@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,15 @@ def test_scripts_name_known_cmdlets(product: str) -> None:
     for name, script in (data.get("scripts") or {}).items():
         assert script["source"], name
         assert set(script["commands"]) <= set(data["commands"]), name
+
+
+@pytest.mark.parametrize("product", list(PRODUCTS))
+def test_only_cmdlets_in_use_are_listed(product: str) -> None:
+    data = read(product)
+    text = "\n".join(path.read_text() for path in (TEMPLATES / product).rglob("*.ps1.j2"))
+    used = set(re.findall(r"[A-Z][A-Za-z]+-[A-Z]\w+", text))
+    used |= {name for script in (data.get("scripts") or {}).values() for name in script["commands"]}
+    assert set(data["commands"]) - used == set()
 
 
 def words(data: Any) -> set[str]:

@@ -70,3 +70,8 @@ def test_values_are_shown_short_and_without_control_characters() -> None:
     assert [show(v) for v in (None, True, 5, [], [1], {})] == [
         "nothing", "true", "5", "an empty list", "a list", "an empty mapping",
     ]  # fmt: skip
+
+
+def test_nothing_that_a_message_quotes_reaches_the_terminal_as_it_is() -> None:
+    finding = Finding("E1", "bad \x1b[31m", "in\u202ev.yml", hint="a\nb")
+    assert finding.format() == "in\\u202ev.yml: error[E1] bad \\x1b[31m (a\\nb)"

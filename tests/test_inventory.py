@@ -159,13 +159,6 @@ def test_all_mistakes_come_in_one_run_in_the_order_of_the_file(tmp_path: Path) -
     ]  # fmt: skip
 
 
-def test_one_product_alone_is_an_inventory(tmp_path: Path) -> None:
-    text = (ROOT / "inventories" / "litwareinc.yml").read_text("utf-8")
-    path = tmp_path / "half.yml"
-    path.write_text(text[: text.index("skype:")], "utf-8")
-    assert set(load_inventory(path, TREE).values) == {"change", "exchange"}
-
-
 def test_a_netbios_name_is_in_capitals_and_the_pool_hands_its_domain_down(tmp_path: Path) -> None:
     path = litware(
         tmp_path,
@@ -243,6 +236,8 @@ def test_a_product_of_a_project_brings_its_own_keys(tmp_path: Path) -> None:
          "title: X\norder: 1\nteam: T\nhosts: ['servers[*]']\n"
          "derived: [{name: a, value: nothing.b}]\n",
          "templates/exchange/product.yml:5:28: error[T111] nothing.b: 'nothing' is undefined"),
+        ("product.yml", "title: X\norder: 1\nteam: T\nhosts: ['servers[']\n",
+         "templates/exchange/product.yml:4:8: error[T112] servers[: not a path like"),
         ("checks.yml", "- {code: E999, when: nothing.b, message: m}\n",
          "templates/exchange/checks.yml:1:10: error[T110] nothing.b: 'nothing' is undefined"),
         ("schema.yml", "type: [\n", "templates/exchange/schema.yml:1:8: error[E010]"),

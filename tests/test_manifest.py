@@ -6,14 +6,17 @@ import copy
 import hashlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
 from builders import a_build, a_plan
 
-from generator import manifest
+from generator import bundle, manifest, pipeline
+from generator.templates import TemplateTree
 
+PROJECT = Path(__file__).resolve().parent.parent
 SCHEMA = json.loads(manifest.SCHEMA.read_text("utf-8"))
 
 
@@ -98,6 +101,14 @@ def test_a_change_without_window_is_valid_too() -> None:
     made = manifest.make(a_build(a_plan(window=None)))
     assert made["change"]["window"] is None
     jsonschema_rs.validator_for(SCHEMA, offline=True).validate(made)
+
+
+@pytest.mark.parametrize("name", ["litwareinc", "contoso"])
+def test_those_of_the_shipped_inventories_are_valid_and_their_names_fit(name: str) -> None:
+    tree = TemplateTree.for_project()
+    files = bundle.contents(pipeline.build(PROJECT / "inventories" / f"{name}.yml", tree), tree)
+    jsonschema_rs.validator_for(SCHEMA, offline=True).validate(json.loads(files[manifest.NAME]))
+    assert bundle.name_problems(name, files) == []
 
 
 def test_hashes_name_every_file_once(made: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from organisations import inventories
 
 from generator import environment, plan, roles
+from generator.expressions import evaluate
 from generator.findings import FindingsError
 from generator.inventory import load_inventory
 from generator.model import Plan, Runbook
@@ -127,17 +128,17 @@ def test_a_gate_follows_the_undo_that_it_serves(tmp_path: Path, data: Any) -> No
 @properties
 def test_scopes_are_kept(tmp_path: Path, data: Any) -> None:
     made = planned(tmp_path, data)
-    exchange = [server["fqdn"] for server in data["exchange"]["servers"]]
-    skype = [
-        end["fqdn"] for pool in data["skype"]["pools"] for end in pool.get("front_ends", [pool])
-    ]
-    hosts = {"exchange": sorted(exchange), "skype": sorted(skype)}
+    values = made.inventory.values
+    hosts = {"exchange": values["exchange"]["servers"], "skype": values["skype"]["front_ends"]}
     for runbook in made.forward:
-        same = [r.host.fqdn for r in named(made.forward, runbook.definition.name)]
-        if runbook.definition.scope == "organization":
+        definition = runbook.definition
+        same = [r.host.fqdn for r in named(made.forward, definition.name)]
+        if definition.scope == "organization":
             assert len(same) == 1
-        else:
-            assert sorted(same) == hosts[runbook.definition.product]
+            continue
+        when = definition.when or "true"
+        chosen = [h for h in hosts[definition.product] if evaluate(when, {**values, "host": h})]
+        assert same == [host["fqdn"] for host in chosen]
 
 
 def test_numbers_are_as_wide_as_the_change_needs(tmp_path: Path) -> None:

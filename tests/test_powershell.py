@@ -62,7 +62,9 @@ def test_no_value_leaves_its_comment(text: str) -> None:
 @given(st.lists(st.text(st.characters(codec="ascii"), max_size=30), max_size=40))
 def test_a_list_is_wrapped_between_its_items(items: list[str]) -> None:
     text = ps_list(items)
-    assert text.replace("\n", "").replace(" ", "") == ",".join(ps(i) for i in items).replace(" ", "")
+    assert text.replace("\n", "").replace(" ", "") == ",".join(ps(i) for i in items).replace(
+        " ", ""
+    )
     lines = text.split("\n")
     assert all(len(line) <= WIDTH or line.count("', '") == 0 for line in lines)
 

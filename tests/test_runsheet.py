@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +13,17 @@ import pytest
 from builders import CHECKS, a_build, a_host, a_plan, a_runbook, a_step
 from hypothesis import given
 from hypothesis import strategies as st
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.single_file import SingleFileSnapshotExtension
+from syrupy.types import SerializedData
 
-from generator import bundle, runsheet
+from generator import bundle, pipeline, runsheet
 from generator.errors import OutputError
 from generator.model import Build, Plan
 from generator.templates import TemplateTree
 
-SPINE = Path(__file__).resolve().parent.parent / "templates" / "_runbook"
+PROJECT = Path(__file__).resolve().parent.parent
+SPINE = PROJECT / "templates" / "_runbook"
 
 
 def sheet(build: Build | None = None) -> str:
@@ -36,6 +41,28 @@ def about(text: str, number: str) -> str:
     """The part about one runbook."""
     (heading,) = re.findall(rf"^### {re.escape(number)} on .*$", text, flags=re.MULTILINE)
     return section(text, heading)
+
+
+class RunsheetSnapshot(SingleFileSnapshotExtension):
+    """One .md per snapshot: compared byte for byte, shown as a line diff."""
+
+    file_extension = "md"
+
+    def diff_lines(
+        self, serialized_data: SerializedData, snapshot_data: SerializedData
+    ) -> Iterator[str]:
+        return super().diff_lines(as_text(serialized_data), as_text(snapshot_data))
+
+
+def as_text(data: SerializedData) -> str:
+    return data.decode("utf-8") if isinstance(data, bytes) else data
+
+
+def test_snapshot_of_litwareinc(snapshot: SnapshotAssertion) -> None:
+    tree = TemplateTree.for_project()
+    built = pipeline.build(PROJECT / "inventories" / "litwareinc.yml", tree)
+    text = runsheet.render(built, tree).encode("utf-8")
+    assert text == snapshot(extension_class=RunsheetSnapshot)
 
 
 class TestTitle:
@@ -121,7 +148,7 @@ class TestRunbook:
         )
         assert "- **Takes:** about 10 minutes\n" in part
         assert "- **Users:** None for users.\n" in part
-        assert "- **Something wrong?** Call the directory team, with the evidence file\n" in part
+        assert "- **If it goes wrong, call:** the directory team, with the evidence file\n" in part
 
     def test_receipts_to_have_at_hand_and_where_from(self) -> None:
         part = about(sheet(), "30-001")
@@ -160,6 +187,20 @@ class TestRunbook:
         assert "   - Must hold:\n\n         address" in about(sheet(), "00-001")
         assert "   - Passed when: " in about(sheet(), "00-001")
 
+    def test_a_name_that_the_product_makes_up_is_shown_as_the_log_shows_it(self) -> None:
+        build = a_build()
+        pattern = "account = @{ Pattern = '^it''s-[0-9]{3}$'; Text = 'its-<number>' }\nurl = 'x'"
+        rendered = tuple(
+            replace(one, wanted=dict.fromkeys(one.wanted, pattern)) for one in build.rendered
+        )
+        part = about(sheet(replace(build, rendered=rendered)), "10-001")
+        assert "         account = its-<number>\n         url = 'x'\n" in part
+
+    def test_a_gate_of_the_way_back_says_when_it_has_nothing_to_do(self) -> None:
+        words = '- **Leave it out when:** undo/02-001 ended with "nothing to undo"\n'
+        assert words in about(sheet(), "undo/03-001")
+        assert "Leave it out" not in about(sheet(), "20-001")
+
     def test_a_hold_point_shows_question_and_who_answers(self) -> None:
         part = about(sheet(), "20-001")
         assert "   - It asks: Is it out?\n   - To answer: network team\n" in part
@@ -183,8 +224,8 @@ class TestTrueToTheEngine:
         """R45: statuses were explained nowhere."""
         engine = (SPINE / "engine.ps1").read_text("utf-8")
         statuses = set(re.findall(r"Status (?:= )?'(\w+)'", engine))
-        (ends,) = re.findall(r"\$status = @\(([^)]*)\)\[", engine)
-        statuses |= set(re.findall(r"'(\w+)'", ends))
+        for chosen in re.findall(r"[sS]tatus = @\(([^)]*)\)\[", engine):
+            statuses |= set(re.findall(r"'(\w+)'", chosen))
         explained = set(re.findall(r"^\| `(\w+)` \|", sheet(), re.M))
         assert explained == statuses
 

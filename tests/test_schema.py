@@ -11,7 +11,7 @@ import pytest
 
 from generator import schema, yaml_source
 from generator.findings import FindingsError
-from generator.schema_sentences import did_you_mean
+from generator.schema_sentences import MAX_FINDINGS, did_you_mean
 from generator.templates import TemplateTree
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -99,6 +99,13 @@ def test_all_mistakes_come_at_once_with_those_of_the_reading() -> None:
     document = yaml_source.parse("nme: a\nnumber: x\nnumber: 5\nkind: 5\nzz: 1\n", "x.yml")
     findings = schema.validate(document, RULES, {})
     assert sorted(finding.code for finding in findings) == ["E016", "E101", "E101", "E103", "E104"]
+
+
+def test_a_file_of_another_kind_is_given_up_after_thousands_of_mistakes() -> None:
+    text = "\n".join(f"key{n}: 1" for n in range(MAX_FINDINGS + 5))
+    assert len(found(text)) == MAX_FINDINGS
+    rules = {"type": "array", "items": {"type": "boolean"}}
+    assert len(found("[" + "1," * (MAX_FINDINGS + 5) + "]", rules)) == MAX_FINDINGS
 
 
 def test_a_misspelt_key_is_not_missing_as_well() -> None:
@@ -199,11 +206,11 @@ def properties(rules: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]
         yield from properties(item, f"{path}#{name}")
 
 
-SCHEMAS = sorted(
-    path
-    for pattern in ("*/schema.yml", "_runbook/*.schema.yml")
-    for path in (ROOT / "templates").glob(pattern)
-)
+# What a list of cmdlets may hold is judged where those lists are used.
+SCHEMAS = [
+    ROOT / "templates" / name
+    for name in [*NAMES, *(f"_runbook/{kind}.schema.yml" for kind in ("checks", "product", "role"))]
+]
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def _use(node: Node, script: Script, catalogue: Catalogue, tables: Mapping[str, 
     operator = node.child("command_invocation_operator")
     named = node.child("command_name_expr" if operator else "command_name")
     name = named.text if named is not None else ""
-    command = _command(named, operator is not None, catalogue)
+    command = _command(named, operator is not None, script, catalogue)
     sorter = _Sorter(command, tables)
     elements = node.child("command_elements")
     for element in elements.children if elements is not None else ():
@@ -134,12 +134,14 @@ class _Sorter:
         self.waits = False
 
 
-def _command(named: Node | None, called: bool, catalogue: Catalogue) -> Command | None:
+def _command(
+    named: Node | None, called: bool, script: Script, catalogue: Catalogue
+) -> Command | None:
     if named is None or not called:
         return catalogue.commands.get(named.text) if named is not None else None
     # A vendor's script is called through a variable that holds its path.
-    path = constant_of(named) if named.text.startswith("$") else ""
-    found = (script for name, script in catalogue.scripts.items() if f"\\{name}'" in path)
+    path = constant_of(named, script) if named.text.startswith("$") else ""
+    found = (vendor for name, vendor in catalogue.scripts.items() if f"\\{name}'" in path)
     return next(found, None)
 
 

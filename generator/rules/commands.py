@@ -154,7 +154,7 @@ def one_set(use: Use, _: Catalogue, __: str) -> Answer:
 def mandatory(use: Use, _: Catalogue, version: str) -> Answer:
     """A missing mandatory parameter asks at the console, and fails without one."""
     command = use.command
-    if command is None or use.lost:
+    if command is None or use.lost or use.positional:
         return
     least: list[str] | None = None
     for name in sorted(_possible_sets(use, command)):

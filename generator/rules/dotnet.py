@@ -33,7 +33,7 @@ def types(script: Script) -> Iterator[tuple[str, Node]]:
             siblings = node.parent.children
             following = [one for one in siblings[siblings.index(node) + 1 :] if one.text.strip()]
             for value in following[:1]:
-                text = constant_of(value) if value.text.startswith("$") else value.text
+                text = constant_of(value, script) if value.text.startswith("$") else value.text
                 yield (text or value.text).strip("'\""), node
 
 

@@ -16,12 +16,12 @@ from generator.rules import lines as line_rules
 from generator.rules.calls import own_functions, uses
 from generator.rules.catalogue import Catalogue, load
 from generator.rules.locate import template_line
-from generator.rules.rule import Problem, apply
+from generator.rules.rule import RULES, Problem, apply
 from generator.rules.syntax import parse
 from generator.templates import SPINE, TemplateTree
 
-_REMEMBERED_TEXTS = 20_000
-_REMEMBERED_LINES = 200_000
+_REMEMBERED_TEXTS = 1_000
+_REMEMBERED_LINES = 50_000
 
 _Verdict: TypeAlias = tuple[Problem, ...]
 
@@ -42,9 +42,10 @@ class _Shapes(dict[str, str]):
         self.bad: dict[str, _Verdict] = {}
 
     def __missing__(self, line: str) -> str:
-        problems = tuple(apply("line", line))
-        if problems:
-            self.bad[line] = problems
+        if not line_rules.harmless(line):
+            problems = tuple(apply("line", line))
+            if problems:
+                self.bad[line] = problems
         self[line] = shape = line_rules.shape(line)
         return shape
 
@@ -91,6 +92,7 @@ class Judge:
     def _judge(self, piece: Piece, product: str, version: str) -> _Judged:
         if len(self._shapes) >= _REMEMBERED_LINES:
             self._shapes.clear()
+            self._shapes.bad.clear()
         # The renderer ends a piece with one line end and puts an empty line behind it.
         lines = piece.text.rstrip("\n").split("\n")
         constant = piece.template.startswith(f"{SPINE}/") and not piece.template.endswith(".j2")
@@ -124,16 +126,25 @@ class Judge:
     def _finding(
         self, runbook: Runbook, piece: Piece, problem: Problem, first: int
     ) -> Iterator[Finding]:
-        key = (problem.code, piece.template, problem.line, problem.message)
-        if key in self._reported:
+        # A line's length differs with the server: one finding for each place, not for each length.
+        said = "" if RULES[problem.code].kind == "line" else problem.message
+        if self._known(problem.code, piece.template, problem.line, said):
             return
-        self._reported.add(key)
         lines = piece.text.split("\n")
         text = lines[problem.line - 1] if 0 < problem.line <= len(lines) else ""
         place = template_line(self._tree, piece.template, text) if piece.template else None
         file, line, source = place or (runbook.file, first + problem.line - 1, text)
+        if self._known(problem.code, file, line, said):
+            return
         column = len(source) - len(source.lstrip()) + 1
         yield Finding(problem.code, problem.message, file, line, column, problem.hint, source)
+
+    def _known(self, code: str, file: str, line: int, message: str) -> bool:
+        """Whether this was reported before; from now on it was."""
+        key = (code, file, line, message)
+        known = key in self._reported
+        self._reported.add(key)
+        return known
 
 
 def problems(text: str, catalogue: Catalogue, version: str, engine: bool = False) -> _Verdict:

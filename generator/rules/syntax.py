@@ -161,12 +161,11 @@ def outermost_block(node: Node) -> Node | None:
     return found
 
 
-def constant_of(variable: Node) -> str:
+def constant_of(variable: Node, script: Script) -> str:
     """The source text that a variable was last given above in the same block, or ''."""
     around, found = outermost_block(variable), ""
-    top = around or list(variable.ancestors())[-1]
-    for node in top.walk():
-        assigns = node.kind == "assignment_expression" and node.line <= variable.line
-        if assigns and node.children[0].text == variable.text:
+    for node in script.all("assignment_expression"):
+        assigns = node.children[0].text == variable.text and node.line <= variable.line
+        if assigns and outermost_block(node) is around:
             found = node.children[-1].text
     return found

@@ -1,4 +1,4 @@
-"""The commands that write: sign, timestamp, strip, digest, attach. `COMMANDS` has all of them."""
+"""The commands that write: sign, timestamp, strip, digest, attach."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from generator.errors import UsageError
+from generator.signing import batch as batches
+from generator.signing import cms, keys, preflight, requests_cli, script, signer
 from generator.signing import options as shared
-from generator.signing.commands_read import expiring, inspect, verify
-
-if TYPE_CHECKING:
-    from generator.signing.batch import Batch, Turn
-    from generator.signing.signer import Identity, ScriptSigner
+from generator.signing.algorithms import HASHES
+from generator.signing.batch import Batch, Turn
+from generator.signing.signer import Identity, ScriptSigner
 
 _jobs = click.option(
     "--jobs",
@@ -41,21 +41,19 @@ def sign(paths: tuple[Path, ...], dry_run: bool, jobs: int, **options: Any) -> N
 
     A signing request (from `runbook digest`, a .json file) gets its signatures instead.
     """
-    from generator.signing import requests_cli, script  # noqa: PLC0415 - start-up time
-
     if requests_cli.is_request(paths):
         with shared.identity(options) as identity:
             requests_cli.sign(paths, identity, dry_run=dry_run)
         return
-    batch = _collect(paths)
+    batch = batches.collect(paths)
     with shared.identity(options) as identity:
-        signer = _signer(identity, batch, options)
+        maker = _signer(identity, batch, options)
 
         def turn(data: bytes, style: script.Style) -> bytes:
-            if not options["again"] and signer.has_signed(data, style):
+            if not options["again"] and maker.has_signed(data, style):
                 return data
             body = script.fix_encoding(data) if options["fix_encoding"] else data
-            return signer.sign(body, identity.key, style)
+            return maker.sign(body, identity.key, style)
 
         at_a_time = jobs if identity.key.parallel else 1
         _change(batch, turn, "signed", jobs=at_a_time, dry_run=dry_run)
@@ -68,13 +66,11 @@ def sign(paths: tuple[Path, ...], dry_run: bool, jobs: int, **options: Any) -> N
 @shared.dry_run
 def timestamp(paths: tuple[Path, ...], dry_run: bool, jobs: int, **options: Any) -> None:
     """Add a timestamp to signed scripts, so that they outlast their certificate."""
-    from generator.signing import signer  # noqa: PLC0415 - start-up time
-
     transport = shared.transport(options)
     if transport is None:
         raise UsageError("name the time authority with --timestamp URL")
     _change(
-        _collect(paths),
+        batches.collect(paths),
         lambda data, style: signer.add_timestamp(data, transport, style),
         "stamped",
         jobs=jobs,
@@ -87,9 +83,7 @@ def timestamp(paths: tuple[Path, ...], dry_run: bool, jobs: int, **options: Any)
 @shared.dry_run
 def strip(paths: tuple[Path, ...], dry_run: bool) -> None:
     """Take signatures away: afterwards each file has the bytes that it had before signing."""
-    from generator.signing import signer  # noqa: PLC0415 - start-up time
-
-    _change(_collect(paths), signer.strip, "stripped", jobs=1, dry_run=dry_run)
+    _change(batches.collect(paths), signer.strip, "stripped", jobs=1, dry_run=dry_run)
 
 
 @click.command()
@@ -102,12 +96,10 @@ def digest(paths: tuple[Path, ...], output: Path, **options: Any) -> None:
     The station puts signatures in with `runbook sign REQUEST`, or with any other tool that signs
     a hash; `runbook attach` then makes signed scripts of them.
     """
-    from generator.signing import requests_cli  # noqa: PLC0415 - start-up time
-
-    batch = _collect(paths)
-    signer = _certificate_signer(options)
-    _warn(signer, batch, stamped=False, allow_ecdsa=options["allow_ecdsa"])
-    requests_cli.write(batch, signer, shared.certificates(options["certificates"]), output)
+    batch = batches.collect(paths)
+    maker = _certificate_signer(options)
+    _warn(maker, batch, stamped=False, allow_ecdsa=options["allow_ecdsa"])
+    requests_cli.write(batch, maker, shared.certificates(options["certificates"]), output)
 
 
 @click.command()
@@ -117,31 +109,15 @@ def digest(paths: tuple[Path, ...], output: Path, **options: Any) -> None:
 @shared.dry_run
 def attach(paths: tuple[Path, ...], request: Path, dry_run: bool, **options: Any) -> None:
     """Put the signatures of a request into the scripts that it was made for."""
-    from generator.signing import requests_cli  # noqa: PLC0415 - start-up time
-
-    batch = _collect(paths)
+    batch = batches.collect(paths)
     turn = requests_cli.attaching(batch, request, shared.transport(options))
     _change(batch, turn, "signed", jobs=1, dry_run=dry_run)
 
 
-COMMANDS: tuple[click.Command, ...] = (
-    sign, verify, inspect, strip, digest, attach, timestamp, expiring,
-)  # fmt: skip
-"""For the command line: `for command in COMMANDS: cli.add_command(command)`."""
-
-
-def _collect(paths: tuple[Path, ...]) -> Batch:
-    from generator.signing.batch import collect  # noqa: PLC0415 - start-up time
-
-    return collect(paths)
-
-
 def _signer(identity: Identity, batch: Batch, options: shared.Options) -> ScriptSigner:
-    from generator.signing.algorithms import HASHES  # noqa: PLC0415 - start-up time
-    from generator.signing.signer import ScriptSigner  # noqa: PLC0415
 
     transport = shared.transport(options)
-    signer = ScriptSigner(
+    made = ScriptSigner(
         identity.certificate,
         identity.key.kind,
         identity.chain,
@@ -150,14 +126,11 @@ def _signer(identity: Identity, batch: Batch, options: shared.Options) -> Script
         program=options["program"],
         address=options["url"],
     )
-    _warn(signer, batch, stamped=transport is not None, allow_ecdsa=options["allow_ecdsa"])
-    return signer
+    _warn(made, batch, stamped=transport is not None, allow_ecdsa=options["allow_ecdsa"])
+    return made
 
 
 def _certificate_signer(options: shared.Options) -> ScriptSigner:
-    from generator.signing import cms, keys  # noqa: PLC0415 - start-up time
-    from generator.signing.algorithms import HASHES  # noqa: PLC0415
-    from generator.signing.signer import ScriptSigner  # noqa: PLC0415
 
     given = shared.certificates(options["certificates"])
     if not given:
@@ -172,11 +145,10 @@ def _certificate_signer(options: shared.Options) -> ScriptSigner:
     )
 
 
-def _warn(signer: ScriptSigner, batch: Batch, *, stamped: bool, allow_ecdsa: bool) -> None:
-    from generator.signing import preflight  # noqa: PLC0415 - start-up time
+def _warn(made: ScriptSigner, batch: Batch, *, stamped: bool, allow_ecdsa: bool) -> None:
 
     warnings = preflight.check(
-        signer.certificate,
+        made.certificate,
         shared.time(None),
         windows=batch.window_ends,
         stamped=stamped,
@@ -187,7 +159,6 @@ def _warn(signer: ScriptSigner, batch: Batch, *, stamped: bool, allow_ecdsa: boo
 
 
 def _change(batch: Batch, turn: Turn, done: str, *, jobs: int, dry_run: bool) -> None:
-    from generator.signing import batch as batches  # noqa: PLC0415 - start-up time
 
     with _progress(len(batch.targets)) as step:
         changed = batches.turned(batch, turn, jobs=jobs, done=step)

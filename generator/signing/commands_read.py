@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from generator.signing import answers, batch, folder
 from generator.signing import options as shared
-
-if TYPE_CHECKING:
-    from generator.signing.verify import Trust, Verification
+from generator.signing import verify as verifier
+from generator.signing.verify import Trust, Verification
 
 
 @click.command()
@@ -25,8 +25,6 @@ def verify(paths: tuple[Path, ...], form: str, **options: Any) -> int:
     Ends with 0 when everything is good, 3 when a file is not what was signed, 4 when the signer
     is not one to accept.
     """
-    from generator.signing import answers  # noqa: PLC0415 - start-up time
-
     found, problems = _judge(paths, shared.trust(options))
     if form == "json":
         data = {"files": [answers.data(*each) for each in found], "problems": problems}
@@ -49,9 +47,6 @@ def inspect(paths: tuple[Path, ...], form: str) -> int:
 
     Ends with 3 when a file is not signed or not as it was signed.
     """
-    from generator.signing import answers  # noqa: PLC0415 - start-up time
-    from generator.signing.verify import Trust  # noqa: PLC0415
-
     found, _ = _judge(paths, Trust(now=shared.time(None), allow_sha1=True))
     if form == "json":
         click.echo(json.dumps([answers.data(*each) for each in found], indent=2))
@@ -73,9 +68,6 @@ def expiring(paths: tuple[Path, ...], days: int, when: str | None, form: str) ->
 
     Ends with 4 when there is one.
     """
-    from generator.signing import answers  # noqa: PLC0415 - start-up time
-    from generator.signing.verify import Trust  # noqa: PLC0415
-
     now = shared.time(when)
     found, _ = _judge(paths, Trust(now=now, allow_sha1=True))
     ends = ((path, answers.end(answer)) for path, answer in found)
@@ -94,9 +86,6 @@ def _judge(
     paths: tuple[Path, ...], trust: Trust
 ) -> tuple[list[tuple[Path, Verification]], list[str]]:
     """The answers file by file, and what is wrong with the folders around them."""
-    from generator.signing import batch, folder  # noqa: PLC0415 - start-up time
-    from generator.signing import verify as verifier  # noqa: PLC0415
-
     found = batch.collect(paths, check=False)
     whole = {each.path for each in found.folders} & set(paths)
     problems = [

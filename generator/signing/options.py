@@ -1,7 +1,4 @@
-"""Options that several commands share, and what they stand for: an identity, a trust, a time.
-
-Heavy imports happen inside: the command line starts without cryptography.
-"""
+"""Options that several commands share, and what they stand for: an identity, a trust, a time."""
 
 from __future__ import annotations
 
@@ -10,17 +7,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from generator.errors import UsageError
-
-if TYPE_CHECKING:
-    from generator.signing.chain import Certificates
-    from generator.signing.signer import Identity
-    from generator.signing.timestamp import Transport
-    from generator.signing.verify import Trust
+from generator.signing import external, keys, pkcs11, revocation
+from generator.signing.chain import Certificates, load_certificates
+from generator.signing.passphrase import Source
+from generator.signing.signer import Identity
+from generator.signing.timestamp import Transport
+from generator.signing.transport import http_transport
+from generator.signing.verify import Trust
 
 Options = Mapping[str, Any]
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -129,15 +127,11 @@ def identity(options: Options) -> Iterator[Identity]:
 
 def certificates(files: tuple[Path, ...]) -> Certificates:
     """The certificates of several files, in their order."""
-    from generator.signing.chain import load_certificates  # noqa: PLC0415 - start-up time
-
     return tuple(each for file in files for each in load_certificates(read(file), str(file)))
 
 
 def transport(options: Options) -> Transport | None:
     """The way to the time authority, None without one."""
-    from generator.signing.transport import http_transport  # noqa: PLC0415 - start-up time
-
     if not options["authority"]:
         return None
     return http_transport(options["authority"], options["timestamp_seconds"])
@@ -145,9 +139,6 @@ def transport(options: Options) -> Transport | None:
 
 def trust(options: Options) -> Trust:
     """Whom the person who verifies trusts."""
-    from generator.signing import revocation  # noqa: PLC0415 - start-up time
-    from generator.signing.verify import Trust  # noqa: PLC0415
-
     return Trust(
         now=time(options["when"]),
         anchors=certificates(options["anchors"]),
@@ -180,9 +171,6 @@ def read(path: Path) -> bytes:
 
 
 def _identity(options: Options) -> Identity:
-    from generator.signing import external, keys, pkcs11  # noqa: PLC0415 - start-up time
-    from generator.signing.passphrase import Source  # noqa: PLC0415
-    from generator.signing.signer import Identity  # noqa: PLC0415
 
     chosen = [name for name in ("key", "pkcs11_module", "key_command") if options[name] is not None]
     if len(chosen) != 1:

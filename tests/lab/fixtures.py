@@ -5,9 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from lab import toy
 from lab.lab import Lab, Script, Scripts, Stages
+
+from generator.bundle import write
+from generator.pipeline import build
+from generator.templates import TemplateTree
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 
@@ -21,13 +27,12 @@ def shared(factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the built runbooks of inventories/litwareinc.yml."""
-    from generator.bundle import write  # noqa: PLC0415
-    from generator.pipeline import build  # noqa: PLC0415
-    from generator.templates import TemplateTree  # noqa: PLC0415
+    return build_into(tmp_path_factory.mktemp("built"), TemplateTree.for_project())
 
-    out = tmp_path_factory.mktemp("built") / "litwareinc"
-    write(build(PROJECT / "inventories" / "litwareinc.yml", TemplateTree.for_project()), out)
-    return out
+
+def build_into(folder: Path, tree: TemplateTree) -> Path:
+    """Build litwareinc with these templates below a folder; answers with its output folder."""
+    return write(build(PROJECT / "inventories" / "litwareinc.yml", tree), folder, tree).folder
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +72,22 @@ def lab_before(
         earlier = stages.scripts.before(key)
         lab = lab_after(earlier[-1] if earlier else None)
         lab.carry(key)
+        return lab
+
+    return make
+
+
+@pytest.fixture
+def toys(tmp_path: Path) -> Callable[..., Lab]:
+    """Make a lab with the three toy runbooks; words as of `toy.write`."""
+    count = 0
+
+    def make(**parts: Any) -> Lab:
+        nonlocal count
+        count += 1
+        scripts = toy.write(tmp_path / f"toys {count}", **parts)
+        lab = Lab(tmp_path / f"lab {count}", scripts)
+        lab.alter(lambda state: state.update(toy=toy.STATE))
         return lab
 
     return make

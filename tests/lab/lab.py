@@ -28,7 +28,9 @@ PWSH = os.environ.get("PWSH", "pwsh")
 YES = ("-Unattended", "-Reason=lab")
 """Answers every question, those of hold points too."""
 
-CHANGING = re.compile(r"(Add|Disable|Enable|Import|Move|New|Remove|Restart|Set|Start|Update)-")
+CHANGING = re.compile(
+    r"((Add|Disable|Enable|Import|Move|New|Remove|Restart|Set|Start|Update)-|Invoke-Cs)"
+)
 LOGS = {"calls.log", "icacls.log", "lock"}
 
 
@@ -337,8 +339,9 @@ class Lab:
 def _add_hosts(hosts: dict[str, Any], scripts: Scripts) -> None:
     """Hosts of another inventory get the facts of the first one of their product."""
     for script in scripts.all:
-        like = next((host for host in hosts.values() if host["product"] == script.product), None)
-        if like and script.host not in hosts:
+        same = [host for host in hosts.values() if host["product"] == script.product]
+        like = same[0] if same else {"product": script.product}
+        if script.host not in hosts:
             hosts[script.host] = {**json.loads(json.dumps(like)), "domain": script.domain}
 
 

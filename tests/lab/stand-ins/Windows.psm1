@@ -236,6 +236,12 @@ function Invoke-WebRequest {
             ([System.Net.WebExceptionStatus] $failure), $null)
     }
     $response = & "$PSScriptRoot/WebResponse.ps1" -Answer $answer
+    if (-not $response.Headers['Date']) {
+        # 'behind' is by how many seconds the clock of the answering server is late.
+        $late = [int] (Get-LabField -Object $answer -Name 'behind')
+        $at = (Get-Date).ToUniversalTime().AddSeconds(-$late)
+        $response.Headers.Add('Date', $at.ToString('r'))
+    }
     if ($answer.status -ge 400) {
         $message = "The remote server returned an error: ($($answer.status))."
         throw (New-Object -TypeName System.Net.WebException -ArgumentList $message, $null,

@@ -1,0 +1,68 @@
+"""The command line: options, one call into the pipeline, one answer. No decisions of its own.
+
+Data goes to standard output, messages to standard error. `COMMANDS` in group.py names every
+command with its module; a module is imported when its command runs, so that `--help` is instant.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import click
+
+from generator.cli import screen
+from generator.cli.group import cli
+from generator.errors import GeneratorError
+from generator.findings import FindingsError
+
+__all__ = ["EXIT_CODES", "cli", "main", "run"]
+
+BUG = 70
+INTERRUPTED = 130
+
+EXIT_CODES = {
+    0: "nothing to report",
+    1: "findings: mistakes in an inventory or a template, files that would change or must not "
+    "be overwritten, a failed check of `doctor`",
+    2: "usage or configuration: an unknown option, a missing file or folder",
+    3: "integrity: a file, a hash or a signature is not what it says it is",
+    4: "policy: a signer who is not trusted, a certificate that has run out or was revoked",
+    BUG: "a bug in runbook, with a traceback to report",
+    INTERRUPTED: "interrupted",
+}
+"""What the program leaves with; the table of the README says the same."""
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    screen.prepare()
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; answers with the exit code instead of leaving."""
+    try:
+        code = cli.main(
+            arguments, prog_name="runbook", standalone_mode=False, color=screen.colour()
+        )
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code if error.exit_code == 2 else 1
+    except (click.Abort, KeyboardInterrupt):
+        screen.say("Interrupted. Nothing was left half-written.")
+        return INTERRUPTED
+    except FindingsError as error:
+        screen.say(screen.paint(str(error)))
+        screen.say(screen.counted(error.findings, "Nothing was written."))
+        return error.exit_code
+    except GeneratorError as error:
+        screen.say(f"Error: {error}")
+        return error.exit_code
+    except Exception:
+        import traceback  # noqa: PLC0415 - only a bug needs it
+
+        traceback.print_exc()
+        screen.say("This is a bug in runbook, not in your files. Please report it.")
+        return BUG

@@ -1,0 +1,96 @@
+"""The command that writes: build, and the same without writing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from generator import bundle, differences, pipeline
+from generator.cli import screen
+from generator.cli.options import inventory_argument, template_tree, templates_option
+from generator.model import Build
+from generator.templates import TemplateTree
+
+DIFFERS = 1
+
+
+@click.command()
+@inventory_argument
+@templates_option
+@click.option(
+    "--out",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("out"),
+    show_default=True,
+    help="Folder that gets a folder named after the inventory.",
+)
+@click.option("--force", is_flag=True, help="Replace files that were edited since the last build.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Write nothing; list the files that would change, and end with 1 if there are any.",
+)
+@click.option(
+    "--diff",
+    is_flag=True,
+    help="Write nothing; show what would change line by line, and end with 1 if anything would.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Write nothing; say what a build would do, or why not."
+)
+def build(
+    *,
+    inventory: Path,
+    templates: Path | None,
+    out: Path,
+    force: bool,
+    check: bool,
+    diff: bool,
+    dry_run: bool,
+) -> int:
+    """Write the runbooks of INVENTORY to out/NAME/, whole or not at all.
+
+    A folder from an earlier build is replaced in one step. Files that this build no longer has
+    are removed, files that no build wrote are left alone, and a build that would overwrite a file
+    that somebody edited is refused (--force replaces it).
+
+    --check and --diff are for machines and reviewers: does out/NAME/ hold what inventory and
+    templates say today, and if not, what differs? Both may be given together.
+    """
+    tree = template_tree(templates)
+    built = pipeline.build(inventory, tree)
+    for path in built.shadowed:
+        screen.say(f"note: {path} stands in for the built-in template")
+    if check or diff:
+        return _compare(built, tree, out, check=check, diff=diff)
+    report = bundle.write(built, out, tree, force=force, dry_run=dry_run)
+    screen.say(report.sentence())
+    return 0
+
+
+def _compare(built: Build, tree: TemplateTree, out: Path, *, check: bool, diff: bool) -> int:
+    report = bundle.write(built, out, tree, force=True, dry_run=True)
+    if diff:
+        files = bundle.contents(built, tree)
+        for line in differences.unified(files, report.folder, report.comparison):
+            click.echo(_coloured(line))
+    if check:
+        for line in differences.listing(report.comparison):
+            click.echo(line)
+    screen.say(f"Nothing was written. {report.sentence()}")
+    return DIFFERS if report.comparison.differs else 0
+
+
+def _coloured(line: str) -> str:
+    for start, colour in (
+        ("---", None),
+        ("+++", None),
+        ("@@", "cyan"),
+        ("-", "red"),
+        ("+", "green"),
+    ):
+        if line.startswith(start):
+            return click.style(line, fg=colour, bold=colour is None)
+    return line

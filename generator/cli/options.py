@@ -1,0 +1,75 @@
+"""Arguments and options that several commands have."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from generator.templates import TemplateTree
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class InventoryFile(click.Path):
+    """The path of an inventory; one that is not there is answered with a close match."""
+
+    name = "inventory"
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path; fails with a sentence for what is missing or a folder."""
+        path = Path(value)
+        if path.is_dir():
+            self.fail(f"{value} is a folder; name the YAML file in it.", param, ctx)
+        if not path.exists():
+            near = difflib.get_close_matches(path.name, _names(path.parent), n=1)
+            hint = f" Did you mean {(path.parent / near[0]).as_posix()}?" if near else ""
+            self.fail(f"there is no file {value}.{hint}", param, ctx)
+        return path
+
+
+def inventory_argument(function: _Command) -> _Command:
+    """The argument INVENTORY."""
+    return click.argument("inventory", metavar="INVENTORY", type=InventoryFile())(function)
+
+
+def templates_option(function: _Command) -> _Command:
+    """The option --templates."""
+    return click.option(
+        "--templates",
+        metavar="FOLDER",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder of your own templates; by default ./templates when it exists. Its files "
+        "stand in for the built-in ones of the same path.",
+    )(function)
+
+
+def format_option(*names: str, what: str) -> Callable[[_Command], _Command]:
+    """The option --format with these choices, the first by default."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(names),
+        default=names[0],
+        show_default=True,
+        help=what,
+    )
+
+
+def template_tree(templates: Path | None) -> TemplateTree:
+    """The templates of this project: those of the option, else ./templates, else built-in."""
+    own = Path("templates")
+    return TemplateTree.for_project(templates or (own if own.is_dir() else None))
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in folder.iterdir() if path.suffix in (".yml", ".yaml"))
+    except OSError:
+        return []

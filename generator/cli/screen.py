@@ -1,0 +1,49 @@
+"""What the terminal shows: messages, colours only where they are wanted, a bar for long work."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+
+import click
+
+from generator.findings import Finding
+
+_HEAD = re.compile(r"^(?P<place>\S.*?): (?P<code>error\[[A-Z]\d{3}\])", re.MULTILINE)
+_CARET = re.compile(r"^ +\^$", re.MULTILINE)
+
+
+def prepare() -> None:
+    """A character that a terminal or a file cannot hold is shown by its number."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def colour() -> bool | None:
+    """None: colours where the stream is a terminal. False: never (NO_COLOR, no-color.org)."""
+    return False if os.environ.get("NO_COLOR") else None
+
+
+def say(message: str) -> None:
+    """A message for the person at the terminal, on standard error."""
+    click.echo(message, err=True, color=colour())
+
+
+def paint(text: str) -> str:
+    """Findings as text, with places and codes marked."""
+    text = _HEAD.sub(
+        lambda m: f"{click.style(m['place'], bold=True)}: {click.style(m['code'], fg='red')}", text
+    )
+    return _CARET.sub(lambda m: click.style(m.group(), fg="red"), text)
+
+
+def counted(findings: Sequence[Finding], then: str = "") -> str:
+    """`3 findings.`, what follows from it, and where an explanation is."""
+    count = f"{len(findings)} finding{'s' if len(findings) != 1 else ''}."
+    code = findings[0].code if findings else ""
+    hint = f"`runbook lint --explain {code}` says more about {code}." if code else ""
+    return " ".join(part for part in (count, then, hint) if part)

@@ -1,0 +1,179 @@
+"""Three small runbooks around the real engine: what the engine does, apart from any product.
+
+`10-001` changes a text, a list and an object, `50-001` checks, `undo/01-001` takes back. Parts
+can be replaced, so that a test shows the one thing that it is about.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from lab.lab import Scripts
+
+SPINE = Path(__file__).resolve().parents[2] / "templates" / "_runbook"
+HOST = "TOY-01"
+CHANGE = f"10-001-toy-change_{HOST}"
+CHECK = f"50-001-toy-check_{HOST}"
+UNDO = f"01-001-undo-toy-change_{HOST}"
+ZERO = "0" * 64
+
+STATE = {"text": "", "list": ["a", "b"], "objects": [{"Guid": "g0", "Name": "theirs"}]}
+"""The area `toy` of a lab's state at first."""
+
+FACTS = """$Runbook = @{{
+    Id = '{id}'
+    Change = 'CHG1'
+    Host = '{host}'
+    Domain = 'litwareinc.com'
+    ContentHash = '{zero}'
+    Signer = '{signer}'
+    Window = {window}
+    Needs = @({needs})
+    Undoes = {undoes}
+    Voids = @({voids})
+    Commands = @('Get-ToyValue')
+    Members = @({members})
+    Rights = 'Ask for the toy role.'
+    Next = 'nothing, this was the last.'
+    Help = 'the toy team'
+    Steps = @()
+}}
+$Runbook.Product = {{
+}}
+$Runbook.Shell = {{
+    Import-Module -Name 'Toy' -ErrorAction Stop
+}}
+$Runbook.Probe = {{
+    Get-ToyValue -Name 'text'
+}}
+"""
+
+TEXT = """    Number = {number}
+    Id = 'text'
+    Title = 'Set the text'
+    Wanted = [ordered] @{ text = 'new' }
+    Read = {
+        [ordered] @{ text = (Get-ToyValue -Name 'text') }
+    }
+"""
+LIST = """    Number = {number}
+    Id = 'list'
+    Title = 'Set the list'
+    Wanted = [ordered] @{ list = 'a', 'c', 'd' }
+    Read = {
+        [ordered] @{ list = (Get-ToyValue -Name 'list') }
+    }
+"""
+OBJECT = """    Number = {number}
+    Id = 'object'
+    Title = 'Make the object'
+    Wanted = [ordered] @{ object = 'ours'; kind = 'good' }
+    Read = {
+        $state = [ordered] @{ object = @(); kind = '' }
+        $state.Identity = @{ object = @() }
+        foreach ($one in @(Get-ToyObject)) {
+            if ($one.Name -eq 'ours') {
+                $state.object += $one.Name
+                $state.Identity.object += $one.Guid
+                $state.kind = 'good'
+            }
+        }
+        $state
+    }
+"""
+FORWARD = {
+    "text": TEXT + "    Apply = {\n        Set-ToyValue -Name 'text' -Value 'new'\n    }\n",
+    "list": LIST
+    + "    Apply = {\n        Set-ToyValue -Name 'list' -Value @('a', 'c')\n"
+    + "        Set-ToyValue -Name 'list' -Value @('a', 'c', 'd')\n    }\n",
+    "object": OBJECT + "    Apply = {\n        New-ToyObject -Name 'ours'\n    }\n",
+}
+BACKWARD = {
+    "object": OBJECT
+    + """    Apply = {
+        param ($before, $present)
+        foreach ($one in $present.Identity.object) {
+            if ($before.Identity.object -notcontains $one) {
+                Remove-ToyObject -Identity $one
+            }
+        }
+    }
+""",
+    "list": LIST
+    + "    Apply = {\n        param ($before)\n"
+    + "        Set-ToyValue -Name 'list' -Value $before.list\n    }\n",
+    "text": TEXT
+    + "    Apply = {\n        param ($before)\n"
+    + "        Set-ToyValue -Name 'text' -Value $before.text\n    }\n",
+}
+CHECKS = {
+    "value": """    Number = {number}
+    Id = 'value'
+    Title = 'The text is there'
+    Otherwise = 'Run 10-001.'
+    Wanted = [ordered] @{ text = 'new' }
+    Read = {
+        [ordered] @{ text = (Get-ToyValue -Name 'text') }
+    }
+""",
+    "action": """    Number = {number}
+    Id = 'action'
+    Title = 'The object answers'
+    Check = {
+        $found = @(Get-ToyObject).Count
+        $problems = @()
+        if ($found -lt 2) {
+            $problems += 'It does not answer. Run 10-001.'
+        }
+        @{ Saw = "$found objects"; Problems = $problems }
+    }
+""",
+}
+
+
+def write(
+    folder: Path,
+    *,
+    forward: dict[str, str] | None = None,
+    backward: dict[str, str] | None = None,
+    checks: dict[str, str] | None = None,
+    window: str = "'2027-03-06T22:00:00+01:00', '2027-03-07T02:00:00+01:00'",
+    signer: str = "",
+    members: str = "",
+    hours: int | None = None,
+) -> Scripts:
+    """The three runbooks; `hours` lets the check's receipt of 10-001 expire."""
+    (folder / "undo").mkdir(parents=True, exist_ok=True)
+    facts = {"signer": signer, "members": members, "zero": ZERO, "host": HOST}
+    change = _script(
+        folder / f"{CHANGE}.ps1",
+        FORWARD if forward is None else forward,
+        {**facts, "id": CHANGE, "window": window, "needs": "", "undoes": "$null",
+         "voids": f"'{UNDO}'"},
+    )  # fmt: skip
+    more = "" if hours is None else f"; Hours = {hours}"
+    need = f"@{{ Id = '{CHANGE}'; Hash = '{change}'{more} }}"
+    _script(
+        folder / f"{CHECK}.ps1",
+        CHECKS if checks is None else checks,
+        {**facts, "id": CHECK, "window": "$null", "needs": need, "undoes": "$null", "voids": ""},
+    )
+    _script(
+        folder / "undo" / f"{UNDO}.ps1",
+        BACKWARD if backward is None else backward,
+        {**facts, "id": UNDO, "window": "$null", "needs": "", "voids": f"'{CHANGE}'",
+         "undoes": f"@{{\n        Id = '{CHANGE}'\n        Hash = '{change}'\n    }}"},
+    )  # fmt: skip
+    return Scripts(folder)
+
+
+def _script(path: Path, steps: dict[str, str], facts: dict[str, str]) -> str:
+    """Writes one and answers with its content hash."""
+    text = (SPINE / "parameters.ps1").read_text() + FACTS.format(**facts)
+    for number, step in enumerate(steps.values(), 1):
+        text += "$Runbook.Steps += , @{\n" + step.replace("{number}", str(number)) + "}\n"
+    text = (text + "\n" + (SPINE / "engine.ps1").read_text()).replace("\n", "\r\n")
+    digest = hashlib.sha256(text.encode("ascii")).hexdigest()
+    path.write_bytes(text.replace(f"'{ZERO}'", f"'{digest}'", 1).encode("ascii"))
+    return digest
