@@ -7,6 +7,7 @@ as it is.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from pathlib import Path
 from generator import manifest, runsheet, swap
 from generator.errors import OutputError
 from generator.model import Build
+from generator.powershell import without_signature
 from generator.templates import TemplateTree
 
 LONGEST_NAME = 64
@@ -95,7 +97,7 @@ def write(
     """
     name = build.plan.inventory.name
     folder = out_root / name
-    files = contents(build, tree or TemplateTree.for_project())
+    files = as_signed(contents(build, tree or TemplateTree.for_project()), folder)
     problems = name_problems(name, files)
     if problems:
         raise OutputError("\n".join([f"{folder}: nothing was written.", *problems]))
@@ -127,6 +129,26 @@ def contents(build: Build, tree: TemplateTree) -> dict[str, bytes]:
     if len(files) != len(build.rendered) + len(documents) + 2:
         raise OutputError("two files of this build have the same name; nothing was written")
     return files
+
+
+def as_signed(files: Mapping[str, bytes], folder: Path) -> dict[str, bytes]:
+    """The same files, with the scripts of `folder` that are these and were signed meanwhile.
+
+    A signature is kept when the script below it did not change and the file is the one that the
+    manifest there names, which is how `sign` leaves it. The hashes follow.
+    """
+    recorded = manifest.recorded(_bytes(folder / manifest.NAME), _bytes(folder / manifest.SUMS))
+    signed = {
+        path: there
+        for path, data in files.items()
+        if path.endswith(".ps1")
+        and (there := _bytes(folder / path)) not in (None, data)
+        and _known(recorded, path, there)
+        and without_signature(there) == data
+    }
+    record = manifest.with_files(json.loads(files[manifest.NAME]), signed)
+    own = manifest.encode(record)
+    return {**files, **signed, manifest.NAME: own, manifest.SUMS: manifest.sums(record, own)}
 
 
 def compare(files: Mapping[str, bytes], folder: Path) -> Comparison:

@@ -60,6 +60,17 @@ def hashes(manifest: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def with_files(manifest: Mapping[str, Any], changed: Mapping[str, bytes]) -> dict[str, Any]:
+    """The same manifest after files (path -> bytes) changed in a way that it may: by signing."""
+
+    def entry(old: Mapping[str, Any]) -> dict[str, Any]:
+        data = changed.get(old["path"])
+        return {**old, "sha256": old["sha256"] if data is None else sha256(data)}
+
+    lists = {name: [entry(old) for old in manifest[name]] for name in ("runbooks", "documents")}
+    return {**manifest, **lists}
+
+
 def sums(manifest: Mapping[str, Any], data: bytes) -> bytes:
     """SHA256SUMS for a manifest and its bytes: the files it vouches for, and itself."""
     return _sums({**hashes(manifest), NAME: sha256(data)})

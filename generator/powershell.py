@@ -122,15 +122,23 @@ def encode(text: str) -> bytes:
     return body.replace("\n", "\r\n").encode("utf-8", "surrogatepass")
 
 
+def without_signature(data: bytes) -> bytes:
+    """A script without its signature block; one that is not the very end of it is no signature.
+
+    The same rule as the function Get-ContentHash of the engine. What a signature is worth, this
+    does not ask.
+    """
+    end = data.rfind(b"\r\n# SIG # Begin signature block\r\n")
+    signed = end >= 0 and data.endswith(b"\r\n# SIG # End signature block\r\n")
+    return data[:end] if signed else data
+
+
 def content_hash(data: bytes, own_hash: str = "") -> str:
     """SHA-256 of a script without signature block and with its own hash set to zeros.
 
     The same rule as the function Get-ContentHash of the engine (product.md 6, one content hash).
     """
-    text = data.decode("latin-1")
-    end = text.rfind("\r\n# SIG # Begin signature block\r\n")
-    if end >= 0:
-        text = text[:end]
+    text = without_signature(data).decode("latin-1")
     if own_hash:
         text = text.replace(own_hash, ZERO_HASH)
     return hashlib.sha256(text.encode("latin-1")).hexdigest()

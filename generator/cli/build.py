@@ -73,7 +73,7 @@ def build(
 def _compare(built: Build, tree: TemplateTree, out: Path, *, check: bool, diff: bool) -> int:
     report = bundle.write(built, out, tree, force=True, dry_run=True)
     if diff:
-        files = bundle.contents(built, tree)
+        files = bundle.as_signed(bundle.contents(built, tree), report.folder)
         for line in differences.unified(files, report.folder, report.comparison):
             click.echo(_coloured(line))
     if check:

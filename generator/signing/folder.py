@@ -91,10 +91,7 @@ def replace(folder: Folder, changed: Mapping[str, bytes]) -> None:
 
     Files that did not change, and those that no build wrote, stay the same files.
     """
-    record = json.loads(json.dumps(folder.record))
-    for entry in (*record["runbooks"], *record["documents"]):
-        if entry["path"] in changed:
-            entry["sha256"] = manifest.sha256(changed[entry["path"]])
+    record = manifest.with_files(folder.record, changed)
     written = dict(changed)
     written[manifest.NAME] = manifest.encode(record)
     written[manifest.SUMS] = manifest.sums(record, written[manifest.NAME])

@@ -38,8 +38,10 @@ function Get-ContentHash ([string] $Path, [string] $OwnHash) {
     # that is not the very end of the file is no signature.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
     $ordinal = [System.StringComparison]::Ordinal
-    $end = $text.LastIndexOf("`r`n# SIG # Begin signature block`r`n", $ordinal)
-    if ($end -ge 0 -and $text.EndsWith("`r`n# SIG # End signature block`r`n", $ordinal)) {
+    # Signing tools seek these two lines anywhere in a file, so they do not stand here whole.
+    $block = 'signature block'
+    $end = $text.LastIndexOf("`r`n# SIG # Begin $block`r`n", $ordinal)
+    if ($end -ge 0 -and $text.EndsWith("`r`n# SIG # End $block`r`n", $ordinal)) {
         $text = $text.Substring(0, $end)
     }
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
