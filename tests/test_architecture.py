@@ -19,7 +19,7 @@ LAYERS = [
     {"cli"},
     {"pipeline"},
     {"differences"},
-    {"bundle", "report"},
+    {"bundle", "report", "limit"},
     {"runsheet", "manifest", "swap"},
     {"rules"},
     {"render"},
