@@ -117,7 +117,7 @@ def load_registry(tree: TemplateTree) -> dict[str, Schema]:
 def check_schema(document: Document, name: str, registry: Registry) -> list[Finding]:
     """Mistakes in a schema file: a validator passes over keywords that it does not know."""
     if not isinstance(document.data, dict):
-        return [document.finding("T101", (), "a schema must be a mapping")]
+        return [document.finding("T121", (), "a schema must be a mapping")]
     findings = list(_keywords(document.data, (), document))
     for path, part in _schemas(document.data, ()):
         try:
@@ -125,7 +125,7 @@ def check_schema(document: Document, name: str, registry: Registry) -> list[Find
                 resolve(str(part["$ref"]), name, registry)
         except (KeyError, TypeError):
             message = f"$ref {show(part['$ref'])} points at nothing"
-            findings.append(document.finding("T103", (*path, "$ref"), message))
+            findings.append(document.finding("T123", (*path, "$ref"), message))
     findings += _not_a_schema(document)
     return findings
 
@@ -137,7 +137,7 @@ def _not_a_schema(document: Document) -> Iterator[Finding]:
         jsonschema_rs.meta.validate(document.data)
     except jsonschema_rs.ValidationError as error:
         message = f"not a JSON Schema: {error.message}"
-        yield document.finding("T104", tuple(error.instance_path), message)
+        yield document.finding("T124", tuple(error.instance_path), message)
         return
     for path, part in _schemas(document.data, ()):
         pattern = part.get("pattern", "")
@@ -145,7 +145,7 @@ def _not_a_schema(document: Document) -> Iterator[Finding]:
             jsonschema_rs.Draft202012Validator({"pattern": pattern}, offline=True)
         except jsonschema_rs.ValidationError:
             message = f"{show(pattern)} is not a regular expression"
-            yield document.finding("T106", (*path, "pattern"), message)
+            yield document.finding("T126", (*path, "pattern"), message)
 
 
 def _keywords(schema: Schema, at: tuple[str | int, ...], document: Document) -> Iterator[Finding]:
@@ -155,13 +155,13 @@ def _keywords(schema: Schema, at: tuple[str | int, ...], document: Document) -> 
                 meant = did_you_mean(key, _KEYWORDS)
                 hint = f"did you mean '{meant}'?" if meant else ""
                 message = f"unknown keyword {show(key)}"
-                yield document.finding("T102", (*path, key), message, hint, key=True)
+                yield document.finding("T122", (*path, key), message, hint, key=True)
         known = part.get("properties")
         if isinstance(known, dict):
             for index, key in enumerate(part.get("required") or ()):
                 if key not in known:
                     message = f"required names {show(key)}, which is no property"
-                    yield document.finding("T105", (*path, "required", index), message)
+                    yield document.finding("T125", (*path, "required", index), message)
 
 
 def _schemas(
