@@ -28,6 +28,16 @@ class UnfilteredValue(jinja2.TemplateRuntimeError):
     """A value that did not pass one of the PowerShell filters."""
 
 
+class RefusedTemplate(jinja2.TemplateSyntaxError):
+    """A template with a way round the PowerShell filters; `code` is that of its finding."""
+
+    def __init__(
+        self, code: str, message: str, lineno: int, name: str | None, filename: str | None
+    ) -> None:
+        super().__init__(message, lineno, name, filename)
+        self.code = code
+
+
 def make(tree: TemplateTree) -> jinja2.Environment:
     """An environment for the scripts of this tree of templates."""
     environment = ScriptEnvironment(
@@ -51,14 +61,43 @@ class ScriptEnvironment(ImmutableSandboxedEnvironment):
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
-        for node in tree.find_all((nodes.Concat, nodes.FilterBlock, nodes.AssignBlock)):
-            kind = {
-                nodes.Concat: "the operator ~ builds text that no filter has seen",
-                nodes.FilterBlock: "a filter block goes round the PowerShell filters",
-                nodes.AssignBlock: "a set block makes text that no filter has seen",
-            }[type(node)]
-            raise jinja2.TemplateSyntaxError(kind, node.lineno, name, filename)
+        for code, message, line in self.refusals(tree):
+            raise RefusedTemplate(code, message, line, name, filename)
         return tree
+
+    def syntax(self, source: str, name: str) -> nodes.Template:
+        """The syntax tree, of a template that would be refused too."""
+        return super()._parse(source, name, name)
+
+    def refusals(self, tree: nodes.Template) -> Iterator[tuple[str, str, int]]:
+        """Code, message and line of everything that no template may use."""
+        for node in tree.find_all(tuple(_REFUSED)):
+            code, message = _REFUSED[type(node)]
+            yield code, message, node.lineno
+        for node in tree.find_all((nodes.Filter, nodes.Test)):
+            kind = "filter" if isinstance(node, nodes.Filter) else "test"
+            known = self.filters if isinstance(node, nodes.Filter) else self.tests
+            if node.name not in known:
+                yield "T225", f"No {kind} named '{node.name}'", node.lineno
+
+
+_REFUSED: dict[type[nodes.Node], tuple[str, str]] = {
+    nodes.Concat: ("T222", "the operator ~ builds text that no filter has seen"),
+    nodes.FilterBlock: ("T223", "a filter block goes round the PowerShell filters"),
+    nodes.AssignBlock: ("T224", "a set block makes text that no filter has seen"),
+    nodes.CallBlock: ("T228", "a call block writes text that no filter has seen"),
+}
+
+
+def code_of(error: Exception) -> str:
+    """The code of the finding for an error of Jinja, in loading a template or in rendering it."""
+    if isinstance(error, RefusedTemplate):
+        return error.code
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        return "T202"
+    if isinstance(error, UnfilteredValue):
+        return "T221"
+    return "T226" if isinstance(error, jinja2.UndefinedError) else "T220"
 
 
 def render_block(template: jinja2.Template, block: str, context: dict[str, Any]) -> Literal:

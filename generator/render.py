@@ -145,7 +145,7 @@ class _Renderer:
         path = self.tree.find(file.removeprefix("templates/"))
         lines = path.read_text("utf-8").splitlines() if path else []
         source = lines[line - 1] if line <= len(lines) else ""
-        return Finding("T220", str(error), file, line, 1, source=source)
+        return Finding(environment.code_of(error), str(error), file, line, 1, source=source)
 
     def _spine(self, block: str, names: Mapping[str, Any]) -> str:
         return self._block(self.spine, block, names)
@@ -159,7 +159,11 @@ class _Renderer:
             )
         except jinja2.TemplateSyntaxError as error:
             finding = Finding(
-                "T202", error.message or "", f"templates/{error.name}", error.lineno, 1
+                environment.code_of(error),
+                error.message or "",
+                f"templates/{error.name}",
+                error.lineno,
+                1,
             )
         raise FindingsError([finding])
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import jinja2
 
-from generator import schema, yaml_source
+from generator import environment, schema, yaml_source
 from generator.findings import Finding, FindingsError
 from generator.model import (
     NeedDefinition,
@@ -163,8 +163,8 @@ class _Reader:
             self.findings.append(_at(document, place, "T201", message))
         except jinja2.TemplateSyntaxError as error:
             self.findings.append(
-                Finding("T202", error.message or "syntax error", f"templates/{template}",
-                        error.lineno, 1)
+                Finding(environment.code_of(error), error.message or "syntax error",
+                        f"templates/{template}", error.lineno, 1)
             )  # fmt: skip
         return frozenset()
 
