@@ -40,9 +40,19 @@ def load_products(tree: TemplateTree, environment: jinja2.Environment) -> tuple[
 
 
 def load_phases(tree: TemplateTree) -> tuple[Phase, ...]:
-    """The bands of the forward numbering, in order."""
-    data = _read(tree, f"{SPINE}/phases.yml").data
-    return tuple(Phase(item["band"], item["title"]) for item in data)
+    """The bands of the forward numbering, in order; raises FindingsError with all mistakes."""
+    document = _read(tree, f"{SPINE}/phases.yml")
+    form = _read(tree, f"{SPINE}/phases.schema.yml").data
+    findings = schema.validate(document, form, {}, "T1")
+    if not findings:
+        bands = [item["band"] for item in document.data]
+        for index, (band, above) in enumerate(zip(bands[1:], bands, strict=False), start=1):
+            if band <= above:
+                message = f"the band '{band}' must be greater than '{above}' above it"
+                findings.append(document.finding("T216", (index, "band"), message))
+    if findings:
+        raise FindingsError(findings)
+    return tuple(Phase(item["band"], item["title"]) for item in document.data)
 
 
 def _read(tree: TemplateTree, name: str) -> yaml_source.Document:

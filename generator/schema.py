@@ -119,7 +119,7 @@ def check_schema(document: Document, name: str, registry: Registry) -> list[Find
     if not isinstance(document.data, dict):
         return [document.finding("T121", (), "a schema must be a mapping")]
     findings = list(_keywords(document.data, (), document))
-    for path, part in _schemas(document.data, ()):
+    for path, part in parts(document.data):
         try:
             if "$ref" in part:
                 resolve(str(part["$ref"]), name, registry)
@@ -139,7 +139,7 @@ def _not_a_schema(document: Document) -> Iterator[Finding]:
         message = f"not a JSON Schema: {error.message}"
         yield document.finding("T124", tuple(error.instance_path), message)
         return
-    for path, part in _schemas(document.data, ()):
+    for path, part in parts(document.data):
         pattern = part.get("pattern", "")
         try:
             jsonschema_rs.Draft202012Validator({"pattern": pattern}, offline=True)
@@ -149,7 +149,7 @@ def _not_a_schema(document: Document) -> Iterator[Finding]:
 
 
 def _keywords(schema: Schema, at: tuple[str | int, ...], document: Document) -> Iterator[Finding]:
-    for path, part in _schemas(schema, at):
+    for path, part in parts(schema, at):
         for key in part:
             if key not in _KEYWORDS:
                 meant = did_you_mean(key, _KEYWORDS)
@@ -164,22 +164,22 @@ def _keywords(schema: Schema, at: tuple[str | int, ...], document: Document) -> 
                     yield document.finding("T125", (*path, "required", index), message)
 
 
-def _schemas(
-    schema: Any, path: tuple[str | int, ...]
+def parts(
+    schema: Any, path: tuple[str | int, ...] = ()
 ) -> Iterator[tuple[tuple[str | int, ...], Schema]]:
-    """Every schema in a schema, with its path."""
+    """Every schema in a schema, itself included, with its path."""
     if not isinstance(schema, dict):
         return
     yield path, schema
     for key, value in schema.items():
         if key in _ONE:
-            yield from _schemas(value, (*path, key))
+            yield from parts(value, (*path, key))
         elif key in _LISTS and isinstance(value, list):
             for index, item in enumerate(value):
-                yield from _schemas(item, (*path, key, index))
+                yield from parts(item, (*path, key, index))
         elif key in _MAPPINGS and isinstance(value, dict):
             for name, item in value.items():
-                yield from _schemas(item, (*path, key, name))
+                yield from parts(item, (*path, key, name))
 
 
 def _complete(data: Any, schema: Schema, file: str, registry: Registry) -> Any:
