@@ -8,19 +8,22 @@ hook is refused by looking at the template's syntax tree.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import jinja2
 from jinja2 import nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from generator.powershell import Literal, ps, ps_comment, ps_list
+from generator.findings import Finding, FindingsError
+from generator.powershell import Literal, ps, ps_comment, ps_list, ps_name
 from generator.templates import TemplateTree
 
 FILTERS: dict[str, Callable[..., Literal]] = {
     "ps": ps,
     "ps_list": ps_list,
     "ps_comment": ps_comment,
+    "ps_name": ps_name,
 }
 
 
@@ -38,7 +41,7 @@ class RefusedTemplate(jinja2.TemplateSyntaxError):
         self.code = code
 
 
-def make(tree: TemplateTree) -> jinja2.Environment:
+def make(tree: TemplateTree) -> ScriptEnvironment:
     """An environment for the scripts of this tree of templates."""
     environment = ScriptEnvironment(
         loader=jinja2.FunctionLoader(_loader(tree)),
@@ -100,6 +103,20 @@ def code_of(error: Exception) -> str:
     return "T226" if isinstance(error, jinja2.UndefinedError) else "T220"
 
 
+def read(path: Path, display: str) -> str:
+    """The text of a template; raises FindingsError for one that cannot be read."""
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        message = f"the byte 0x{error.object[error.start]:02X} is not UTF-8 text"
+        hint = "save the file as UTF-8"
+    except OSError as error:
+        line, hint = 0, ""
+        message = f"the file cannot be read: {error.strerror}"
+    raise FindingsError([Finding("T227", message, display, line, 1, hint)])
+
+
 def render_block(template: jinja2.Template, block: str, context: dict[str, Any]) -> Literal:
     """One block of a template; raises what Jinja raises, with the template's own lines."""
     environment = template.environment
@@ -117,7 +134,7 @@ def _loader(tree: TemplateTree) -> Callable[[str], tuple[str, str, Callable[[], 
         path = tree.find(name)
         if path is None:
             return None
-        return path.read_text("utf-8"), tree.display(path), lambda: True
+        return read(path, tree.display(path)), tree.display(path), lambda: True
 
     return load
 

@@ -172,7 +172,8 @@ class _Renderer:
         if path is None:
             message = f"there is no file templates/{SPINE}/{name}"
             raise FindingsError([Finding("T201", message, f"templates/{SPINE}/{name}", 1, 1)])
-        return Piece(name.removesuffix(".ps1"), f"{SPINE}/{name}", path.read_text("utf-8"))
+        text = environment.read(path, self.tree.display(path))
+        return Piece(name.removesuffix(".ps1"), f"{SPINE}/{name}", text)
 
 
 def _wanted(runbook: Runbook, work: Sequence[Piece]) -> dict[str, str]:

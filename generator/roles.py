@@ -144,7 +144,7 @@ class _Reader:
     ) -> StepDefinition:
         back = data.get("back", {})
         line = document.mark((*place, "id"))[0]
-        template = _normal(folder, data.get("file", data["id"].replace("-", "_") + ".ps1.j2"))
+        template = step_file(folder, data)
         blocks: frozenset[str] = frozenset()
         if "ask" not in data:
             known = len(self.findings)
@@ -186,7 +186,7 @@ class _Reader:
         except FindingsError as error:
             self.findings += error.findings
             return None
-        found = schema.validate(document, rules, {form: rules}, "T4")
+        found = schema.validate(document, rules, {form: rules}, "T1")
         self.findings += found
         return None if found else document
 
@@ -200,9 +200,13 @@ def _listed(value: str | Iterable[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _normal(folder: str, file: str) -> str:
-    """`../shared.ps1.j2` beside the role's folder; what would leave the tree finds nothing."""
+def step_file(folder: str, step: Mapping[str, Any]) -> str:
+    """The name of a step's file in the tree; what would leave the tree finds nothing.
+
+    By default it is named after the step's id; `../shared.ps1.j2` lies beside the role's folder.
+    """
     parts: list[str] = []
+    file = step.get("file", step["id"].replace("-", "_") + ".ps1.j2")
     for part in PurePosixPath(folder, file).parts:
         if part == "..":
             parts = parts[:-1]

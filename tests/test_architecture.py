@@ -21,6 +21,7 @@ LAYERS = [
     {"differences"},
     {"bundle", "report", "limit"},
     {"runsheet", "manifest", "swap"},
+    {"lint"},
     {"rules"},
     {"render"},
     {"facts", "plan"},
