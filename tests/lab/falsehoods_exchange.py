@@ -167,9 +167,9 @@ APPLICATIONS = (
     row("no-sid", ORGANIZATION, "was not made by Microsoft's script", 4,
         change=there(application(AcceptSecurityIdentifierInformation=False))),
     row("no-roles", ORGANIZATION,
-        ("lacks a role that Skype works with", "-Role 'MeetingGraphApplication' -User"), 4,
+        ("is gone, or lacks a role that Skype works with", "-Role 'MeetingGraphApplication'"), 4,
         change=both(there(application()), account)),
-    row("no-account", ORGANIZATION, "could not be checked: Couldn't find object", 4,
+    row("no-account", ORGANIZATION, "is gone, or lacks a role that Skype works with", 4,
         change=there(application())),
     unread(ORGANIZATION, "Get-PartnerApplication"),
 )  # fmt: skip
