@@ -82,6 +82,30 @@ class ScriptEnvironment(ImmutableSandboxedEnvironment):
             known = self.filters if isinstance(node, nodes.Filter) else self.tests
             if node.name not in known:
                 yield "T225", f"No {kind} named '{node.name}'", node.lineno
+        for output in tree.find_all(nodes.Output):
+            for before, value in _lines(output):
+                if _leaves_comments(value, before):
+                    message = "ps_comment stands outside of a comment; a value in code passes ps"
+                    yield "T229", message, value.lineno
+
+
+def _lines(output: nodes.Output) -> Iterator[tuple[str, nodes.Expr]]:
+    """The values of a piece of template, each with what stands before it in its line."""
+    line = ""
+    for node in output.nodes:
+        if isinstance(node, nodes.TemplateData):
+            line = (line + node.data).rpartition("\n")[2]
+        else:
+            yield line, node
+            line += "{}"
+
+
+def _leaves_comments(value: nodes.Expr, before: str) -> bool:
+    """Whether text for a comment stands in code: only `#` in front, or a label, makes it one."""
+    if not (isinstance(value, nodes.Filter) and value.name == "ps_comment"):
+        return any(found.name == "ps_comment" for found in value.find_all(nodes.Filter))
+    labelled = bool(value.args or value.kwargs)
+    return bool(before.strip()) if labelled else not before.lstrip().startswith("#")
 
 
 _REFUSED: dict[type[nodes.Node], tuple[str, str]] = {
