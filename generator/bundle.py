@@ -95,7 +95,7 @@ def write(
     with the folder as it was, for edited files, for names that would not survive a copy to
     another disk, and for a folder that cannot be written. With `dry_run` nothing is written.
     """
-    name = build.plan.inventory.name
+    name = build.folder
     folder = out_root / name
     files = as_signed(contents(build, tree or TemplateTree.for_project()), folder)
     problems = name_problems(name, files)

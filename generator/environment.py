@@ -8,19 +8,22 @@ hook is refused by looking at the template's syntax tree.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import jinja2
 from jinja2 import nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from generator.powershell import Literal, ps, ps_comment, ps_list
+from generator.findings import Finding, FindingsError
+from generator.powershell import Literal, ps, ps_comment, ps_list, ps_name
 from generator.templates import TemplateTree
 
 FILTERS: dict[str, Callable[..., Literal]] = {
     "ps": ps,
     "ps_list": ps_list,
     "ps_comment": ps_comment,
+    "ps_name": ps_name,
 }
 
 
@@ -28,7 +31,17 @@ class UnfilteredValue(jinja2.TemplateRuntimeError):
     """A value that did not pass one of the PowerShell filters."""
 
 
-def make(tree: TemplateTree) -> jinja2.Environment:
+class RefusedTemplate(jinja2.TemplateSyntaxError):
+    """A template with a way round the PowerShell filters; `code` is that of its finding."""
+
+    def __init__(
+        self, code: str, message: str, lineno: int, name: str | None, filename: str | None
+    ) -> None:
+        super().__init__(message, lineno, name, filename)
+        self.code = code
+
+
+def make(tree: TemplateTree) -> ScriptEnvironment:
     """An environment for the scripts of this tree of templates."""
     environment = ScriptEnvironment(
         loader=jinja2.FunctionLoader(_loader(tree)),
@@ -51,14 +64,81 @@ class ScriptEnvironment(ImmutableSandboxedEnvironment):
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
-        for node in tree.find_all((nodes.Concat, nodes.FilterBlock, nodes.AssignBlock)):
-            kind = {
-                nodes.Concat: "the operator ~ builds text that no filter has seen",
-                nodes.FilterBlock: "a filter block goes round the PowerShell filters",
-                nodes.AssignBlock: "a set block makes text that no filter has seen",
-            }[type(node)]
-            raise jinja2.TemplateSyntaxError(kind, node.lineno, name, filename)
+        for code, message, line in self.refusals(tree):
+            raise RefusedTemplate(code, message, line, name, filename)
         return tree
+
+    def syntax(self, source: str, name: str) -> nodes.Template:
+        """The syntax tree, of a template that would be refused too."""
+        return super()._parse(source, name, name)
+
+    def refusals(self, tree: nodes.Template) -> Iterator[tuple[str, str, int]]:
+        """Code, message and line of everything that no template may use."""
+        for node in tree.find_all(tuple(_REFUSED)):
+            code, message = _REFUSED[type(node)]
+            yield code, message, node.lineno
+        for node in tree.find_all((nodes.Filter, nodes.Test)):
+            kind = "filter" if isinstance(node, nodes.Filter) else "test"
+            known = self.filters if isinstance(node, nodes.Filter) else self.tests
+            if node.name not in known:
+                yield "T225", f"No {kind} named '{node.name}'", node.lineno
+        for output in tree.find_all(nodes.Output):
+            for before, value in _lines(output):
+                if _leaves_comments(value, before):
+                    message = "ps_comment stands outside of a comment; a value in code passes ps"
+                    yield "T229", message, value.lineno
+
+
+def _lines(output: nodes.Output) -> Iterator[tuple[str, nodes.Expr]]:
+    """The values of a piece of template, each with what stands before it in its line."""
+    line = ""
+    for node in output.nodes:
+        if isinstance(node, nodes.TemplateData):
+            line = (line + node.data).rpartition("\n")[2]
+        else:
+            yield line, node
+            line += "{}"
+
+
+def _leaves_comments(value: nodes.Expr, before: str) -> bool:
+    """Whether text for a comment stands in code: only `#` in front, or a label, makes it one."""
+    if not (isinstance(value, nodes.Filter) and value.name == "ps_comment"):
+        return any(found.name == "ps_comment" for found in value.find_all(nodes.Filter))
+    labelled = bool(value.args or value.kwargs)
+    return bool(before.strip()) if labelled else not before.lstrip().startswith("#")
+
+
+_REFUSED: dict[type[nodes.Node], tuple[str, str]] = {
+    nodes.Concat: ("T222", "the operator ~ builds text that no filter has seen"),
+    nodes.FilterBlock: ("T223", "a filter block goes round the PowerShell filters"),
+    nodes.AssignBlock: ("T224", "a set block makes text that no filter has seen"),
+    nodes.CallBlock: ("T228", "a call block writes text that no filter has seen"),
+}
+
+
+def code_of(error: Exception) -> str:
+    """The code of the finding for an error of Jinja, in loading a template or in rendering it."""
+    if isinstance(error, RefusedTemplate):
+        return error.code
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        return "T202"
+    if isinstance(error, UnfilteredValue):
+        return "T221"
+    return "T226" if isinstance(error, jinja2.UndefinedError) else "T220"
+
+
+def read(path: Path, display: str) -> str:
+    """The text of a template; raises FindingsError for one that cannot be read."""
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        message = f"the byte 0x{error.object[error.start]:02X} is not UTF-8 text"
+        hint = "save the file as UTF-8"
+    except OSError as error:
+        line, hint = 0, ""
+        message = f"the file cannot be read: {error.strerror}"
+    raise FindingsError([Finding("T227", message, display, line, 1, hint)])
 
 
 def render_block(template: jinja2.Template, block: str, context: dict[str, Any]) -> Literal:
@@ -78,7 +158,7 @@ def _loader(tree: TemplateTree) -> Callable[[str], tuple[str, str, Callable[[], 
         path = tree.find(name)
         if path is None:
             return None
-        return path.read_text("utf-8"), tree.display(path), lambda: True
+        return read(path, tree.display(path)), tree.display(path), lambda: True
 
     return load
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jinja2
+from jinja2 import nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from generator.errors import GeneratorError
@@ -85,6 +86,20 @@ def text(template: str, values: Mapping[str, Any]) -> str:
         return _text(template).render(values)
     except Exception as error:
         raise ExpressionError(f"{template}: {_reason(error)}") from None
+
+
+def syntax(template: str) -> nodes.Template:
+    """The syntax tree of a text. Raises ExpressionError for faulty syntax and unknown filters."""
+    try:
+        tree = _ENVIRONMENT.parse(template)
+    except jinja2.TemplateSyntaxError as error:
+        raise ExpressionError(error.message or "this is no expression") from None
+    for node in tree.find_all((nodes.Filter, nodes.Test)):
+        kind = "filter" if isinstance(node, nodes.Filter) else "test"
+        known = _ENVIRONMENT.filters if isinstance(node, nodes.Filter) else _ENVIRONMENT.tests
+        if node.name not in known:
+            raise ExpressionError(f"no {kind} named '{node.name}'")
+    return tree
 
 
 @functools.lru_cache(maxsize=4096)

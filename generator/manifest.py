@@ -34,6 +34,9 @@ def make(build: Build, documents: Mapping[str, bytes] | None = None) -> dict[str
         "format": FORMAT,
         "tool": {"name": "runbook-generator", "version": __version__},
         "name": inventory.name,
+        "part": {"limit": list(build.limit), "of": len(build.plan.runbooks)}
+        if build.limit
+        else None,
         "change": {
             "id": change["id"],
             "title": change["title"],

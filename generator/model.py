@@ -244,9 +244,19 @@ class RenderedRunbook:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """A whole rendered change, ready to be written."""
+    """A rendered change, ready to be written.
+
+    With `limit`, the patterns that chose them, `rendered` are only some runbooks of the plan.
+    """
 
     plan: Plan
     rendered: tuple[RenderedRunbook, ...]
     engine_hash: str
     shadowed: tuple[Path, ...] = ()
+    limit: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> str:
+        """The folder below out/: a part of a change never replaces the whole of it."""
+        name = self.plan.inventory.name
+        return f"{name}.part" if self.limit else name

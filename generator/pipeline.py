@@ -25,8 +25,12 @@ def order(path: Path, tree: TemplateTree) -> Plan:
     return _order(path, _products(tree), tree)
 
 
-def build(path: Path, tree: TemplateTree) -> Build:
-    """Inventory -> plan -> render -> check; raises FindingsError when a rule is broken."""
+def build(path: Path, tree: TemplateTree, limit: Sequence[str] = ()) -> Build:
+    """Inventory -> plan -> render -> check; raises FindingsError when a rule is broken.
+
+    The whole change is made and checked in any case; `limit` then picks hosts or runbooks of it.
+    """
+    from generator import limit as parts
     from generator import render, rules
 
     products = _products(tree)
@@ -34,7 +38,7 @@ def build(path: Path, tree: TemplateTree) -> Build:
     findings = rules.check(built, products, tree)
     if findings:
         raise FindingsError(findings)
-    return built
+    return parts.pick(built, limit) if limit else built
 
 
 def _products(tree: TemplateTree) -> tuple[Product, ...]:

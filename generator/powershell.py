@@ -1,18 +1,29 @@
 """The PowerShell language as far as a template needs it: values in, text of a script out.
 
-Every value enters a script through `ps` or `ps_comment` (product.md 5.2). Both answer with
-`Literal`, the only type of text that the template environment lets through.
+Every value enters a script through a filter of this module. They answer with `Literal`, the only
+type of text that the template environment lets through.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+import struct
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 WIDTH = 100
+COMMENT_WIDTH = WIDTH - 12
 ZERO_HASH = "0" * 64
+
+IN_A_ROW = 32
+"""So many pieces of a string stand in a row; more are joined in groups."""
+
+REMEMBERED = 16_384
+"""The same names and sentences stand in thousands of scripts: so many are kept."""
+
+_PLAIN = re.compile(r"([ -~]+)")
 
 
 class Literal(str):
@@ -24,46 +35,73 @@ class Literal(str):
 def ps(value: object) -> Literal:
     """A value as a typed literal: one expression of strings, [char] casts, `+`, parentheses.
 
-    Takes text, True, False, None, whole numbers, lists and mappings of these.
-    Raises TypeError for anything else.
+    Takes text, True, False, None, whole numbers of 64 bits, lists and mappings of these. Raises
+    TypeError for anything else, ValueError for what PowerShell cannot hold.
     """
+    if isinstance(value, str):
+        return _string(value)
     if value is None:
         return Literal("$null")
     if isinstance(value, bool):
         return Literal("$true" if value else "$false")
     if isinstance(value, int):
-        return Literal(str(value))
-    if isinstance(value, str):
-        return _string(value)
+        return _number(value)
     if isinstance(value, Mapping):
-        pairs = "; ".join(f"{_string(str(name))} = {ps(item)}" for name, item in value.items())
-        return Literal(f"@{{ {pairs} }}" if pairs else "@{}")
+        return _table(value)
     if isinstance(value, Sequence):
-        return Literal("@(" + ", ".join(ps(item) for item in value) + ")")
+        # Without the comma in front, `@(...)` would take a list in a list for the list itself.
+        first = ", " if len(value) == 1 and _is_list(value[0]) else ""
+        return Literal(f"@({first}{', '.join(ps(item) for item in value)})")
     raise TypeError(f"no PowerShell literal for a value of type {type(value).__name__}")
 
 
+def _number(value: int) -> Literal:
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"{value} is too large for a number of 64 bits")
+    return Literal(str(value))
+
+
+def _table(value: Mapping[object, object]) -> Literal:
+    keys = [str(name) for name in value]
+    if len({key.casefold() for key in keys}) != len(keys):
+        raise ValueError(f"two keys of a table differ only by case: {', '.join(keys)}")
+    pairs = zip(keys, value.values(), strict=True)
+    text = "; ".join(f"{_string(key)} = {ps(item)}" for key, item in pairs)
+    return Literal(f"@{{ {text} }}" if text else "@{}")
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+@lru_cache(maxsize=REMEMBERED)
 def _string(text: str) -> Literal:
+    if text.isascii() and text.isprintable():
+        return Literal("'" + text.replace("'", "''") + "'")
     parts: list[str] = []
-    plain = ""
-    for chunk in re.split(r"([ -~]+)", text):
-        if not chunk:
-            continue
+    for chunk in _PLAIN.split(text):
         if chunk.isascii() and chunk.isprintable():
-            plain = "'" + chunk.replace("'", "''") + "'"
-            parts.append(plain)
+            if chunk:
+                parts.append("'" + chunk.replace("'", "''") + "'")
         else:
-            units = chunk.encode("utf-16-be", "surrogatepass")
-            codes = [units[i : i + 2].hex().upper() for i in range(0, len(units), 2)]
-            parts += [f"[char]0x{code}" for code in codes]
-    if not parts:
-        return Literal("''")
-    if len(parts) == 1 and plain:
-        return Literal(plain)
+            parts += [f"[char]0x{unit:04X}" for unit in _units(chunk)]
+    return Literal(_sum(parts))
+
+
+def _sum(parts: Sequence[str]) -> str:
+    """Pieces joined with `+`, in groups: a long row of `+` is a tree as deep as it is long."""
+    if len(parts) > IN_A_ROW:
+        rows = range(0, len(parts), IN_A_ROW)
+        return _sum([_sum(parts[at : at + IN_A_ROW]) for at in rows])
     # A [char] in front would make `+` a sum of numbers.
-    if parts[0].startswith("[char]"):
-        parts.insert(0, "''")
-    return Literal("(" + " + ".join(parts) + ")")
+    first = "'' + " if parts[0].startswith("[char]") else ""
+    return f"({first}{' + '.join(parts)})"
+
+
+def _units(text: str) -> Iterator[int]:
+    """UTF-16 code units, those of lone surrogates too: what a [char] of .NET is."""
+    data = text.encode("utf-16-be", "surrogatepass")
+    return (unit for (unit,) in struct.iter_unpack(">H", data))
 
 
 def ps_list(values: Sequence[object], indent: int = 8) -> Literal:
@@ -89,17 +127,25 @@ def ps_comment(value: object, label: str | None = None, margin: int = 9) -> Lite
     width of the label column. Line breaks and control characters are escaped, so no value can
     leave its comment.
     """
-    text = "".join(_comment_character(character) for character in str(value))
+    return _comment(str(value), label, margin)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _comment(text: str, label: str | None, margin: int) -> Literal:
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(map(_comment_character, text))
     text = text.replace("#>", "# >").replace("<#", "< #")
     if label is None:
         return Literal(text)
     first = f"# {label:<{margin}}"
-    rest = "# " + " " * margin
+    line = f"{first}{text}".rstrip(" ")
+    if len(line) <= COMMENT_WIDTH:
+        return Literal(line)
     lines = textwrap.wrap(
         text,
-        WIDTH - 12,
+        COMMENT_WIDTH,
         initial_indent=first,
-        subsequent_indent=rest,
+        subsequent_indent="# " + " " * margin,
         break_long_words=False,
         break_on_hyphens=False,
     )
@@ -109,8 +155,15 @@ def ps_comment(value: object, label: str | None = None, margin: int = 9) -> Lite
 def _comment_character(character: str) -> str:
     if " " <= character <= "~":
         return character
-    units = character.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[i : i + 2].hex().upper()}" for i in range(0, len(units), 2))
+    return "".join(f"\\u{unit:04X}" for unit in _units(character))
+
+
+def ps_name(value: object) -> Literal:
+    """A bare word where PowerShell wants a name: letters only. Raises ValueError otherwise."""
+    text = str(value)
+    if not (text.isascii() and text.isalpha()):
+        raise ValueError(f"{text!a} is no name: only letters may stand bare in a script")
+    return Literal(text)
 
 
 def encode(text: str) -> bytes:
@@ -136,7 +189,7 @@ def without_signature(data: bytes) -> bytes:
 def content_hash(data: bytes, own_hash: str = "") -> str:
     """SHA-256 of a script without signature block and with its own hash set to zeros.
 
-    The same rule as the function Get-ContentHash of the engine (product.md 6, one content hash).
+    The same rule as the function Get-ContentHash of the engine.
     """
     text = without_signature(data).decode("latin-1")
     if own_hash:

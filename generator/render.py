@@ -145,7 +145,7 @@ class _Renderer:
         path = self.tree.find(file.removeprefix("templates/"))
         lines = path.read_text("utf-8").splitlines() if path else []
         source = lines[line - 1] if line <= len(lines) else ""
-        return Finding("T220", str(error), file, line, 1, source=source)
+        return Finding(environment.code_of(error), str(error), file, line, 1, source=source)
 
     def _spine(self, block: str, names: Mapping[str, Any]) -> str:
         return self._block(self.spine, block, names)
@@ -159,7 +159,11 @@ class _Renderer:
             )
         except jinja2.TemplateSyntaxError as error:
             finding = Finding(
-                "T202", error.message or "", f"templates/{error.name}", error.lineno, 1
+                environment.code_of(error),
+                error.message or "",
+                f"templates/{error.name}",
+                error.lineno,
+                1,
             )
         raise FindingsError([finding])
 
@@ -168,7 +172,8 @@ class _Renderer:
         if path is None:
             message = f"there is no file templates/{SPINE}/{name}"
             raise FindingsError([Finding("T201", message, f"templates/{SPINE}/{name}", 1, 1)])
-        return Piece(name.removesuffix(".ps1"), f"{SPINE}/{name}", path.read_text("utf-8"))
+        text = environment.read(path, self.tree.display(path))
+        return Piece(name.removesuffix(".ps1"), f"{SPINE}/{name}", text)
 
 
 def _wanted(runbook: Runbook, work: Sequence[Piece]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import jinja2
 
-from generator import schema, yaml_source
+from generator import environment, schema, yaml_source
 from generator.findings import Finding, FindingsError
 from generator.model import (
     NeedDefinition,
@@ -40,9 +40,19 @@ def load_products(tree: TemplateTree, environment: jinja2.Environment) -> tuple[
 
 
 def load_phases(tree: TemplateTree) -> tuple[Phase, ...]:
-    """The bands of the forward numbering, in order."""
-    data = _read(tree, f"{SPINE}/phases.yml").data
-    return tuple(Phase(item["band"], item["title"]) for item in data)
+    """The bands of the forward numbering, in order; raises FindingsError with all mistakes."""
+    document = _read(tree, f"{SPINE}/phases.yml")
+    form = _read(tree, f"{SPINE}/phases.schema.yml").data
+    findings = schema.validate(document, form, {}, "T1")
+    if not findings:
+        bands = [item["band"] for item in document.data]
+        for index, (band, above) in enumerate(zip(bands[1:], bands, strict=False), start=1):
+            if band <= above:
+                message = f"the band '{band}' must be greater than '{above}' above it"
+                findings.append(document.finding("T216", (index, "band"), message))
+    if findings:
+        raise FindingsError(findings)
+    return tuple(Phase(item["band"], item["title"]) for item in document.data)
 
 
 def _read(tree: TemplateTree, name: str) -> yaml_source.Document:
@@ -134,7 +144,7 @@ class _Reader:
     ) -> StepDefinition:
         back = data.get("back", {})
         line = document.mark((*place, "id"))[0]
-        template = _normal(folder, data.get("file", data["id"].replace("-", "_") + ".ps1.j2"))
+        template = step_file(folder, data)
         blocks: frozenset[str] = frozenset()
         if "ask" not in data:
             known = len(self.findings)
@@ -163,8 +173,8 @@ class _Reader:
             self.findings.append(_at(document, place, "T201", message))
         except jinja2.TemplateSyntaxError as error:
             self.findings.append(
-                Finding("T202", error.message or "syntax error", f"templates/{template}",
-                        error.lineno, 1)
+                Finding(environment.code_of(error), error.message or "syntax error",
+                        f"templates/{template}", error.lineno, 1)
             )  # fmt: skip
         return frozenset()
 
@@ -176,7 +186,7 @@ class _Reader:
         except FindingsError as error:
             self.findings += error.findings
             return None
-        found = schema.validate(document, rules, {form: rules}, "T4")
+        found = schema.validate(document, rules, {form: rules}, "T1")
         self.findings += found
         return None if found else document
 
@@ -190,9 +200,13 @@ def _listed(value: str | Iterable[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _normal(folder: str, file: str) -> str:
-    """`../shared.ps1.j2` beside the role's folder; what would leave the tree finds nothing."""
+def step_file(folder: str, step: Mapping[str, Any]) -> str:
+    """The name of a step's file in the tree; what would leave the tree finds nothing.
+
+    By default it is named after the step's id; `../shared.ps1.j2` lies beside the role's folder.
+    """
     parts: list[str] = []
+    file = step.get("file", step["id"].replace("-", "_") + ".ps1.j2")
     for part in PurePosixPath(folder, file).parts:
         if part == "..":
             parts = parts[:-1]

@@ -118,12 +118,19 @@ def values(build: Build) -> dict[str, Any]:
     window = change.get("window")
     times = _Times(plan, window)
     entries = list(_entries(build, times))
-    hosts = list(dict.fromkeys(f"{r.host.netbios} ({r.host.fqdn})" for r in plan.runbooks))
+    hosts = list(
+        dict.fromkeys(
+            f"{one.runbook.host.netbios} ({one.runbook.host.fqdn})" for one in build.rendered
+        )
+    )
     servers = ", ".join(hosts) if len(hosts) <= MOST_NAMES else f"{len(hosts)}, see the table"
     return {
         "change": change,
         "name": plan.inventory.name,
         "servers": servers,
+        "part": {"limit": ", ".join(build.limit), "of": len(plan.runbooks)}
+        if build.limit
+        else None,
         "window": window,
         "times": times,
         "forward": [entry for entry in entries if not entry.backward],

@@ -117,15 +117,15 @@ def load_registry(tree: TemplateTree) -> dict[str, Schema]:
 def check_schema(document: Document, name: str, registry: Registry) -> list[Finding]:
     """Mistakes in a schema file: a validator passes over keywords that it does not know."""
     if not isinstance(document.data, dict):
-        return [document.finding("T101", (), "a schema must be a mapping")]
+        return [document.finding("T121", (), "a schema must be a mapping")]
     findings = list(_keywords(document.data, (), document))
-    for path, part in _schemas(document.data, ()):
+    for path, part in parts(document.data):
         try:
             if "$ref" in part:
                 resolve(str(part["$ref"]), name, registry)
         except (KeyError, TypeError):
             message = f"$ref {show(part['$ref'])} points at nothing"
-            findings.append(document.finding("T103", (*path, "$ref"), message))
+            findings.append(document.finding("T123", (*path, "$ref"), message))
     findings += _not_a_schema(document)
     return findings
 
@@ -137,49 +137,49 @@ def _not_a_schema(document: Document) -> Iterator[Finding]:
         jsonschema_rs.meta.validate(document.data)
     except jsonschema_rs.ValidationError as error:
         message = f"not a JSON Schema: {error.message}"
-        yield document.finding("T104", tuple(error.instance_path), message)
+        yield document.finding("T124", tuple(error.instance_path), message)
         return
-    for path, part in _schemas(document.data, ()):
+    for path, part in parts(document.data):
         pattern = part.get("pattern", "")
         try:
             jsonschema_rs.Draft202012Validator({"pattern": pattern}, offline=True)
         except jsonschema_rs.ValidationError:
             message = f"{show(pattern)} is not a regular expression"
-            yield document.finding("T106", (*path, "pattern"), message)
+            yield document.finding("T126", (*path, "pattern"), message)
 
 
 def _keywords(schema: Schema, at: tuple[str | int, ...], document: Document) -> Iterator[Finding]:
-    for path, part in _schemas(schema, at):
+    for path, part in parts(schema, at):
         for key in part:
             if key not in _KEYWORDS:
                 meant = did_you_mean(key, _KEYWORDS)
                 hint = f"did you mean '{meant}'?" if meant else ""
                 message = f"unknown keyword {show(key)}"
-                yield document.finding("T102", (*path, key), message, hint, key=True)
+                yield document.finding("T122", (*path, key), message, hint, key=True)
         known = part.get("properties")
         if isinstance(known, dict):
             for index, key in enumerate(part.get("required") or ()):
                 if key not in known:
                     message = f"required names {show(key)}, which is no property"
-                    yield document.finding("T105", (*path, "required", index), message)
+                    yield document.finding("T125", (*path, "required", index), message)
 
 
-def _schemas(
-    schema: Any, path: tuple[str | int, ...]
+def parts(
+    schema: Any, path: tuple[str | int, ...] = ()
 ) -> Iterator[tuple[tuple[str | int, ...], Schema]]:
-    """Every schema in a schema, with its path."""
+    """Every schema in a schema, itself included, with its path."""
     if not isinstance(schema, dict):
         return
     yield path, schema
     for key, value in schema.items():
         if key in _ONE:
-            yield from _schemas(value, (*path, key))
+            yield from parts(value, (*path, key))
         elif key in _LISTS and isinstance(value, list):
             for index, item in enumerate(value):
-                yield from _schemas(item, (*path, key, index))
+                yield from parts(item, (*path, key, index))
         elif key in _MAPPINGS and isinstance(value, dict):
             for name, item in value.items():
-                yield from _schemas(item, (*path, key, name))
+                yield from parts(item, (*path, key, name))
 
 
 def _complete(data: Any, schema: Schema, file: str, registry: Registry) -> Any:

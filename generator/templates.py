@@ -57,6 +57,16 @@ class TemplateTree:
         paths = (path for root in self.roots for path in (root / product).glob("*/role.yml"))
         return tuple(sorted({path.parent.name for path in paths}))
 
+    def files(self, ending: str) -> tuple[str, ...]:
+        """Names of all files with this ending (`.j2`), each once, sorted."""
+        found = {
+            path.relative_to(root).as_posix()
+            for root in self.roots
+            for path in root.rglob(f"*{ending}")
+            if path.is_file()
+        }
+        return tuple(sorted(found))
+
     def shadowed(self) -> tuple[Path, ...]:
         """Files of the project that stand in for a built-in one."""
         own, base = self.roots[:-1], self.roots[-1]

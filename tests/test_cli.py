@@ -210,3 +210,22 @@ class TestWithoutWriting:
         (built / "RUNSHEET.md").write_text("mine")
         assert cli.run(["build", "inventories/litwareinc.yml", "--check"]) == 1
         assert capsys.readouterr().out == "edited   RUNSHEET.md\n"
+
+
+class TestLimit:
+    def test_a_part_has_the_bytes_of_the_whole(self, project: Path) -> None:
+        assert cli.run(["build", "inventories/litwareinc.yml"]) == 0
+        assert cli.run(["build", "inventories/litwareinc.yml", "--limit", "atl-cs-001"]) == 0
+        part, whole = project / "out/litwareinc.part", project / "out/litwareinc"
+        names = {path.relative_to(part) for path in part.rglob("*.ps1")}
+        every = {path.relative_to(whole) for path in whole.rglob("*.ps1")}
+        assert names == {name for name in every if name.stem.endswith("_ATL-CS-001")}
+        for name in names:
+            assert (part / name).read_bytes() == (whole / name).read_bytes()
+
+    def test_a_name_that_is_not_there_is_wrong_usage(
+        self, project: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert cli.run(["build", "inventories/litwareinc.yml", "--limit", "atl-cs-002"]) == 2
+        assert "did you mean ATL-CS-001?" in capsys.readouterr().err
+        assert not (project / "out").exists()

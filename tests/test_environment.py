@@ -49,9 +49,17 @@ def test_an_unfiltered_value_is_refused(tmp_path: Path, text: str) -> None:
         ("{{ (name ~ 'x') | ps }}", "operator ~"),
         ("{% filter ps %}{{ name }}{% endfilter %}", "filter block"),
         ("{% set x %}{{ name }}{% endset %}", "set block"),
+        ("{% call name.format() %}{% endcall %}", "call block"),
         ("{{ name | upper }}", "No filter named 'upper'"),
+        ("{% if false %}{{ name | upper }}{% endif %}", "No filter named 'upper'"),
+        ("{% if name is odder %}x{% endif %}", "No test named 'odder'"),
         ("{{ name | safe }}", "No filter named 'safe'"),
         ("{{ name | default('x') | ps }}", "No filter named 'default'"),
+        ("$x = {{ name | ps_comment }}", "outside of a comment"),
+        ("$x = 1 # {{ name | ps_comment }}", "outside of a comment"),
+        ("$x = {{ name | ps_comment('Why') }}", "outside of a comment"),
+        ("$x = {{ (name | ps_comment) | ps }}", "outside of a comment"),
+        ('"{{ name | ps_comment }}"', "outside of a comment"),
     ],
 )
 def test_ways_round_the_filters_are_refused_when_the_template_loads(
@@ -59,6 +67,19 @@ def test_ways_round_the_filters_are_refused_when_the_template_loads(
 ) -> None:
     with pytest.raises(jinja2.TemplateSyntaxError, match=words):
         block(tmp_path, text)
+
+
+def test_text_of_a_comment_stands_in_a_comment(tmp_path: Path) -> None:
+    text = (
+        "    # {{ name | ps_comment }} and {{ name | ps_comment }}\n{{ name | ps_comment('Why') }}"
+    )
+    assert block(tmp_path, text) == "    # EX01 and EX01\n# Why      EX01\n"
+
+
+def test_a_name_is_letters_alone(tmp_path: Path) -> None:
+    assert block(tmp_path, "{{ name | ps_name }} = 1".replace("name", "'Why'", 1)) == "Why = 1\n"
+    with pytest.raises(ValueError, match="no name"):
+        block(tmp_path, "{{ name | ps_name }} = 1")
 
 
 def test_an_undefined_value_is_named(tmp_path: Path) -> None:

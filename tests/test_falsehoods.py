@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 import yaml
-
-from generator.bundle import write
-from generator.pipeline import build
-from generator.templates import TemplateTree
 from lab.falsehood import PREREQUISITES, Falsehood, Sentence, sentences, wanted_names
 from lab.falsehoods_exchange import FALSEHOODS as EXCHANGE
 from lab.falsehoods_skype import FALSEHOODS as SKYPE
 from lab.fixtures import PROJECT, shared
-from lab.lab import YES, Lab, Script, Scripts, Stages
+from lab.lab import Lab, Script, Scripts, Stages
 from tools import pwsh
+
+from generator.bundle import write
+from generator.pipeline import build
+from generator.templates import TemplateTree
 
 FALSEHOODS = (*EXCHANGE, *SKYPE)
 Organisation = Callable[[Mapping[str, Any]], Stages]
@@ -56,7 +56,17 @@ def built(changes: Mapping[str, Any], folder: Path) -> Path:
     return write(build(source, tree), folder / "out", tree).folder
 
 
-@pytest.mark.parametrize("row", FALSEHOODS, ids=lambda row: row.id)
+def sampled(rows: tuple[Falsehood, ...]) -> Iterator[Any]:
+    """Of the reads that fail the first of each runbook; the others take part in the soak."""
+    seen: set[str] = set()
+    for row in rows:
+        again = bool(row.fails) and row.runbook in seen
+        if row.fails:
+            seen.add(row.runbook)
+        yield pytest.param(row, id=row.id, marks=[pytest.mark.soak] if again else [])
+
+
+@pytest.mark.parametrize("row", list(sampled(FALSEHOODS)))
 def test_what_is_false_is_said(row: Falsehood, organisation: Organisation, tmp_path: Path) -> None:
     pwsh()
     lab = lab_for(row, organisation(row.inventory), tmp_path / "lab")
@@ -132,28 +142,15 @@ def test_rows_are_named_once() -> None:
     assert sorted(set(ids)) == sorted(ids)
 
 
-def test_sentences_are_found_with_their_values_left_out() -> None:
-    script = _Head(
-        "\n    Check = {\n        $saw += \"this is what the check saw here\"\n"
+def test_sentences_are_found_with_their_values_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "10-001-toy_HOST.ps1"
+    path.write_text(
+        '\n    Check = {\n        $saw += "this is what the check saw here"\n'
         "        $problems += \"$name is off ($(Get-X -Y 'z')). Turn \" +\n"
         "        'it on: Set-X ''a b'''\n    }\n\n# Engine - \n 'not a sentence of this part'\n"
     )
-    assert [one.pieces for one in sentences(script)] == [
-        ("is off (", "). Turn it on: Set-X 'a b'")
-    ]
-
-
-class _Head(Script):
-    """A script of which only the text counts."""
-
-    def __init__(self, text: str) -> None:
-        object.__setattr__(self, "_text", text)
-
-    @property
-    def text(self) -> str:
-        """The text as it was given."""
-        found: str = object.__getattribute__(self, "_text")
-        return found
+    script = Scripts(tmp_path).all[0]
+    assert [one.pieces for one in sentences(script)] == [("is off (", "). Turn it on: Set-X 'a b'")]
 
 
 @pytest.fixture(autouse=True)

@@ -158,18 +158,18 @@ def test_the_nearest_name_is_offered_and_a_far_one_is_not() -> None:
     ("text", "sentence"),
     [
         ("type: object\nproprties: {}",
-         "2:1: error[T102] unknown keyword 'proprties' (did you mean 'properties'?)"),
+         "2:1: error[T122] unknown keyword 'proprties' (did you mean 'properties'?)"),
         ("items: {descripton: x}",
-         "1:9: error[T102] unknown keyword 'descripton' (did you mean 'description'?)"),
+         "1:9: error[T122] unknown keyword 'descripton' (did you mean 'description'?)"),
         ("properties: {a: {$ref: '#/$defs/b'}}",
-         "1:24: error[T103] $ref '#/$defs/b' points at nothing"),
+         "1:24: error[T123] $ref '#/$defs/b' points at nothing"),
         ("properties: {a: {$ref: other.yml}}",
-         "1:24: error[T103] $ref 'other.yml' points at nothing"),
-        ("type: strng", "1:7: error[T104] not a JSON Schema: "),
-        ("pattern: '('", "1:10: error[T106] '(' is not a regular expression"),
+         "1:24: error[T123] $ref 'other.yml' points at nothing"),
+        ("type: strng", "1:7: error[T124] not a JSON Schema: "),
+        ("pattern: '('", "1:10: error[T126] '(' is not a regular expression"),
         ("required: [a, b]\nproperties: {a: {}}",
-         "1:15: error[T105] required names 'b', which is no property"),
-        ("- a", "1:1: error[T101] a schema must be a mapping"),
+         "1:15: error[T125] required names 'b', which is no property"),
+        ("- a", "1:1: error[T121] a schema must be a mapping"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_a_schema_file_is_found(text: str, sentence: str) -> None:
@@ -187,7 +187,7 @@ def test_a_broken_schema_of_a_project_is_reported_with_its_place(tmp_path: Path)
         schema.load_registry(TemplateTree.for_project(tmp_path / "templates"))
     first = str(caught.value).split("\n")[0]
     assert first == (
-        "templates/exchange/schema.yml:2:1: error[T102] unknown keyword 'requird'"
+        "templates/exchange/schema.yml:2:1: error[T122] unknown keyword 'requird'"
         " (did you mean 'required'?)"
     )
 

@@ -26,6 +26,14 @@ DIFFERS = 1
     show_default=True,
     help="Folder that gets a folder named after the inventory.",
 )
+@click.option(
+    "--limit",
+    metavar="PATTERN",
+    multiple=True,
+    help="Only this host or this runbook (id or number), with its undo; may be given several "
+    "times, * and ? match any text. The part gets a folder of its own, out/NAME.part/, with the "
+    "file names and bytes of the whole; its manifest and run sheet say that it is a part.",
+)
 @click.option("--force", is_flag=True, help="Replace files that were edited since the last build.")
 @click.option(
     "--check",
@@ -45,6 +53,7 @@ def build(
     inventory: Path,
     templates: Path | None,
     out: Path,
+    limit: tuple[str, ...],
     force: bool,
     check: bool,
     diff: bool,
@@ -60,7 +69,7 @@ def build(
     templates say today, and if not, what differs? Both may be given together.
     """
     tree = template_tree(templates)
-    built = pipeline.build(inventory, tree)
+    built = pipeline.build(inventory, tree, limit)
     for path in built.shadowed:
         screen.say(f"note: {path} stands in for the built-in template")
     if check or diff:

@@ -142,6 +142,32 @@ class ScriptSigner:
         return signed
 
 
+def sign_detached(content: bytes, identity: Identity, used: Hash = SHA256) -> bytes:
+    """A detached CMS signature over some bytes, which `openssl cms -verify` checks as well.
+
+    Like that of a script it has no signing time: the same bytes give the same signature.
+    """
+    envelope = cms.Envelope(
+        identity.certificate,
+        tuple(each for each in identity.chain if each.subject != each.issuer),
+        kind=identity.key.kind,
+        used=used,
+        content_type=cms.DATA,
+    )
+    attributes = envelope.signed_attributes(used.digest(content))
+    signature = identity.key.sign(structures.encode(attributes), used)
+    signed = envelope.signed_data(attributes, signature, None)
+    try:
+        cms.signer(cms.unwrap(signed), (identity.certificate,)).check(
+            cms.DATA, used.digest(content)
+        )
+    except IntegrityError as error:
+        raise SigningError(
+            f"the key gave no good signature; nothing was written ({error})"
+        ) from error
+    return signed
+
+
 def strip(data: bytes, style: Style = Style.HASH) -> bytes:
     """The bytes of a file as they were before it was signed; raises RefusedError."""
     return scripts.read(data, style).body

@@ -6,6 +6,7 @@ and every problem that a parser meets makes the file a bad one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -86,15 +87,13 @@ class Verification:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A signed file whose text and signature were shown to belong together."""
+class Signed:
+    """A signature that was shown to belong to its content and to its certificate."""
 
-    script: Script
     signature: bytes
     signer: cms.Signer
     certificates: Certificates
     hash: Hash
-    digest: bytes
 
     @property
     def others(self) -> Certificates:
@@ -102,12 +101,28 @@ class Opened:
         return tuple(each for each in self.certificates if each != self.signer.certificate)
 
 
+@dataclass(frozen=True, slots=True)
+class Opened(Signed):
+    """A signed script, with its text; `digest` is the hash that was signed."""
+
+    script: Script
+    digest: bytes
+
+
 def verify(data: bytes, trust: Trust, style: Style = Style.HASH) -> Verification:
     """Judges the bytes of a file. Never raises for anything that stands in them."""
+    return _answered(lambda answer: _open(scripts.read(data, style), answer), trust)
+
+
+def verify_detached(signature: bytes, content: bytes, trust: Trust) -> Verification:
+    """Judges a detached CMS signature over some bytes, in the same way."""
+    return _answered(lambda answer: _open_detached(signature, content, answer), trust)
+
+
+def _answered(open_it: Callable[[Verification], Signed], trust: Trust) -> Verification:
     answer = Verification(Code.MALFORMED_BLOCK)
     try:
-        opened = _open(scripts.read(data, style), answer)
-        _judge(opened, trust, answer)
+        _judge(open_it(answer), trust, answer)
     except RefusedError as error:
         answer.code, answer.reason = error.code, str(error)
     except IntegrityError as error:
@@ -142,10 +157,26 @@ def _open(script: Script, answer: Verification) -> Opened:
     except SignatureError as error:
         raise RefusedError(Code.BAD_SIGNATURE, str(error)) from error
     answer.integrity = True
-    return Opened(script, script.signature, signer, certificates, content.hash, content.digest)
+    return Opened(script.signature, signer, certificates, content.hash, script, content.digest)
 
 
-def _judge(opened: Opened, trust: Trust, answer: Verification) -> None:
+def _open_detached(signature: bytes, content: bytes, answer: Verification) -> Signed:
+    data = cms.unwrap(signature)
+    if data.content.type != cms.DATA or data.content.content is not None:
+        raise MalformedError("this is no detached signature over data")
+    certificates = cms.certificates(data)
+    signer = cms.signer(data, certificates)
+    answer.hash, answer.digest = signer.hash.name, signer.hash.digest(content).hex()
+    answer.signer = facts(signer.certificate)
+    try:
+        signer.check(cms.DATA, signer.hash.digest(content))
+    except SignatureError as error:
+        raise RefusedError(Code.BAD_SIGNATURE, str(error)) from error
+    answer.integrity = True
+    return Signed(signature, signer, certificates, signer.hash)
+
+
+def _judge(opened: Signed, trust: Trust, answer: Verification) -> None:
     answer.judged_at = trust.now
     if answer.nested:
         answer.notes.append("there is a second, nested signature, which was not judged")
@@ -173,7 +204,7 @@ def _judge(opened: Opened, trust: Trust, answer: Verification) -> None:
     answer.code = Code.OK
 
 
-def _judge_stamp(opened: Opened, trust: Trust, answer: Verification) -> None:
+def _judge_stamp(opened: Signed, trust: Trust, answer: Verification) -> None:
     try:
         stamp = read_stamp(opened)
     except IntegrityError as error:
@@ -201,7 +232,7 @@ def _judge_stamp(opened: Opened, trust: Trust, answer: Verification) -> None:
     answer.judged_at = stamp.time
 
 
-def read_stamp(opened: Opened) -> Stamp | None:
+def read_stamp(opened: Signed) -> Stamp | None:
     """The timestamp of a signature, None without one; raises IntegrityError for a wrong one."""
     unsigned, signature = opened.signer.unsigned, opened.signer.info.signature
     token = unsigned.get(authenticode.TIMESTAMP_TOKEN)

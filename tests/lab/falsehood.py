@@ -106,7 +106,7 @@ def _head(script: Script) -> str:
 
 def _texts(body: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     """What stands before a text, and the text, `+` followed; ends with the block."""
-    at, depth, before = 0, 1, ""
+    at, depth, before, start = 0, 1, "", ""
     pieces: list[str] = []
     while at < len(body) and depth:
         if body[at] in "'\"":

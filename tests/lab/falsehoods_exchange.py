@@ -48,6 +48,17 @@ def there(*applications: dict[str, Any]) -> Callable[[State], object]:
     return lambda state: state["exchange"]["applications"].extend(applications)
 
 
+def account(state: State) -> None:
+    """The account of Microsoft's script is there all along, without a role."""
+    name = "LyncEnterprise-ApplicationAccount"
+    state["exchange"]["users"].append({"Guid": "old", "Name": name, "RecipientType": "User"})
+
+
+def both(*changes: Callable[[State], object]) -> Callable[[State], object]:
+    """One change after the other."""
+    return lambda state: [change(state) for change in changes]
+
+
 def ours(**changes: Any) -> Callable[[State], object]:
     """Somebody changed the application that the runbook made."""
 
@@ -120,7 +131,8 @@ GUARDS = (
 DOMAINS = (
     row("realm", ORGANIZATION, "litwareinc.com is no accepted domain of its own", 4,
         change=exchange(acceptedDomains=[{"Name": "other.com", "DomainName": "other.com"}])),
-    row("wildcard", ORGANIZATION, ("is no accepted domain of its own", "count: '*.litwareinc.com'"), 4,
+    row("wildcard", ORGANIZATION,
+        ("is no accepted domain of its own", "count: '*.litwareinc.com'"), 4,
         change=exchange(
             acceptedDomains=[{"Name": "litwareinc.com", "DomainName": "*.litwareinc.com"}])),
     row("test-mailbox", ORGANIZATION,
@@ -135,7 +147,8 @@ DOMAINS = (
 )  # fmt: skip
 
 APPLICATIONS = (
-    row("online", ORGANIZATION, ("SfBLegacy", "is the trust to Skype or Teams online. If it stays"), 4,
+    row("online", ORGANIZATION,
+        ("SfBLegacy", "is the trust to Skype or Teams online. If it stays"), 4,
         change=there(application("SfBLegacy", AuthMetadataUrl="", Realm="", UseAuthServer=True))),
     row("twice", ORGANIZATION, "have Skype's identifier both", 4,
         change=there(application(), application("LyncEnterprise-" + "1" * 32, Realm="x"))),
@@ -149,8 +162,16 @@ APPLICATIONS = (
         change=there(application(CertificateStrings=[]))),
     row("by-hand", ORGANIZATION, "was not made by Microsoft's script", 4,
         change=there(application("SfB"))),
+    row("other-account", ORGANIZATION, ("with 'Ken Myer'", "was not made by Microsoft's script"), 4,
+        change=there(application(LinkedAccount="litwareinc.com/Users/Ken Myer"))),
+    row("no-sid", ORGANIZATION, "was not made by Microsoft's script", 4,
+        change=there(application(AcceptSecurityIdentifierInformation=False))),
+    row("no-roles", ORGANIZATION,
+        ("is gone, or lacks a role that Skype works with", "-Role 'MeetingGraphApplication'"), 4,
+        change=both(there(application()), account)),
+    row("no-account", ORGANIZATION, "is gone, or lacks a role that Skype works with", 4,
+        change=there(application())),
     unread(ORGANIZATION, "Get-PartnerApplication"),
-    unread(ORGANIZATION, "Get-ExchangeServer#2"),
 )  # fmt: skip
 
 SERVERS = (
@@ -161,7 +182,7 @@ SERVERS = (
     row("ews-off", PREFLIGHT, ("OAuth is off for", "EWS (Default Web Site)' -OAuth"), 4,
         change=exchange(oauthOff=["EWS"])),
     row("autodiscover-off", PREFLIGHT,
-        ("OAuth is off for", "Set-AutodiscoverVirtualDirectory -Identity 'ATL-EXCHANGE-00\\Auto"), 4,
+        ("OAuth is off for", "Set-AutodiscoverVirtualDirectory -Identity 'ATL-EXCHANGE"), 4,
         change=exchange(oauthOff=["Autodiscover"])),
     row("uri-blank", PREFLIGHT,
         ("publishes the Autodiscover address ''", "Set-ClientAccessService -Identity"), 4,
@@ -203,7 +224,7 @@ NETWORKS = (
     row("name", NETWORK, "unresolved is 'atl-cs-001.litwareinc.com'", 4,
         change=lambda state: state["dns"].pop("atl-cs-001.litwareinc.com"),
         wanted=("names.unresolved",)),
-    row("not-trusted", NETWORK, "has a certificate that this server does not trust", 4,
+    row("not-trusted", NETWORK, "This server does not trust its certificate", 4,
         change=web(SKYPE_URL, failure="TrustFailure")),
     row("500", NETWORK, "Its signing certificate is missing or expired", 4,
         change=exchange(authConfig={"CurrentCertificateThumbprint": "CD" * 20})),
@@ -259,7 +280,7 @@ PARTNERS = (
         env={"LAB_FLAGS": "vendor-fails"}),
     *(unread(PARTNER, command, "Lab: fault before", 1)
       for command in ("Get-PartnerApplication", "Get-User", "Get-ExchangeServer#2")),
-    row("account-in-use", UNDO, "by now. The Exchange team gives it an account of its own", 2,
+    row("account-in-use", UNDO, "by now. Its owner gives it another one", 2,
         change=there(application("Other", ApplicationIdentifier="x"))),
 )  # fmt: skip
 
@@ -314,7 +335,7 @@ PROOFS = (
         change=lambda state: state["exchange"]["roleAssignments"].pop()),
     row("stale-certificate", PROVEN, "Exchange does not hold the certificate that Skype", 4,
         change=ours(CertificateStrings=["MIIC"])),
-    row("unreachable", PROVEN, ". Look at it from this server.", 4,
+    row("unreachable", PROVEN, "does not answer 200 but", 4,
         change=web(SKYPE_URL, failure="ConnectFailure")),
     row("clock", PROVEN, "seconds behind this one. Beyond 300", 4,
         change=web(SKYPE_URL, **document(date="Sat, 06 Mar 2027 20:00:00 GMT"))),
@@ -331,7 +352,7 @@ PROOFS = (
     row("no-directory", VERIFIED, "has no such virtual directory to set", 4,
         change=exchange(noDirectories=["Autodiscover"])),
     row("ews-off", VERIFIED, "OAuth is off for", 4, change=exchange(oauthOff=["EWS"])),
-    row("404", VERIFIED, ", not 401. Look at its name", 4,
+    row("404", VERIFIED, "does not answer 401 but", 4,
         change=web(f"{SERVER}/autodiscover/autodiscover.svc", status=404)),
     row("no-bearer", VERIFIED, "offers no Bearer. The check oauth-authentication", 4,
         change=exchange(oauthOff=["Autodiscover"])),

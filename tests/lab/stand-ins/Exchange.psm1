@@ -393,12 +393,13 @@ function Get-ManagementRoleAssignment {
 
     Enter-LabCall -Name 'Get-ManagementRoleAssignment'
     $state = Read-LabState
-    if (-not @($state.exchange.users | Where-Object -FilterScript { $_.Name -eq $RoleAssignee }).Count) {
+    $users = @($state.exchange.users | ForEach-Object -Process { $_.Name })
+    if ($RoleAssignee -and $users -notcontains $RoleAssignee) {
         Write-Error -Message "Couldn't find object '$RoleAssignee'."
     }
     foreach ($one in @($state.exchange.roleAssignments)) {
-        if ($one.RoleAssigneeName -eq $RoleAssignee -and (-not $Role -or $one.Role -eq $Role) -and
-            (-not $AssignmentMethod -or $AssignmentMethod -contains $one.AssignmentMethod)) {
+        if ((-not $RoleAssignee -or $one.RoleAssigneeName -eq $RoleAssignee) -and
+            (-not $Role -or $one.Role -eq $Role) -and (-not $AssignmentMethod -or $AssignmentMethod -contains $one.AssignmentMethod)) {
             New-ExchangeAnswer -Kind 'RoleAssignment' -Values $one -DomainController $DomainController
         }
     }

@@ -1,0 +1,133 @@
+"""The YAML files of the template tree: schemas, products, roles, checks, lists of cmdlets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from generator import checks, environment, roles, schema, yaml_source
+from generator.findings import Finding, FindingsError
+from generator.templates import SPINE, TemplateTree
+
+FORMS = ("product", "role", "checks", "cmdlets", "phases")
+"""What has a schema of its own, `_runbook/<form>.schema.yml`."""
+
+
+def check(tree: TemplateTree) -> list[Finding]:
+    """Every mistake that shows in a file by itself, or in what it says of another one."""
+    findings: list[Finding] = []
+    for stage in (_forms, _schemas, _phases, _products, _checks, _cmdlets):
+        try:
+            findings += stage(tree)
+        except FindingsError as error:
+            findings += error.findings
+    return findings
+
+
+def read(tree: TemplateTree, name: str) -> yaml_source.Document | None:
+    """A YAML file of the tree, or None for one that is not there or cannot be read."""
+    path = tree.find(name)
+    try:
+        return yaml_source.load(path, tree.display(path)) if path is not None else None
+    except FindingsError:
+        return None
+
+
+def step_files(tree: TemplateTree) -> Iterator[str]:
+    """The files that the steps of all roles name, as far as the roles can be read."""
+    for product in tree.products():
+        for role in tree.roles(product):
+            document = read(tree, f"{product}/{role}/role.yml")
+            runbooks = mappings(document.data, "runbooks") if document is not None else ()
+            for runbook in runbooks:
+                for step in mappings(runbook, "steps"):
+                    if isinstance(step.get("id"), str) and "ask" not in step:
+                        yield roles.step_file(f"{product}/{role}", step)
+
+
+def mappings(data: Any, key: str) -> Iterator[Mapping[str, Any]]:
+    """The mappings in the list `key` of a mapping; what else is there is another finding."""
+    value = data.get(key) if isinstance(data, dict) else None
+    for item in value if isinstance(value, list) else ():
+        if isinstance(item, dict):
+            yield item
+
+
+def _forms(tree: TemplateTree) -> Iterator[Finding]:
+    """The schemas that templates are judged by: a project may overlay them, too."""
+    for form in FORMS:
+        name = f"{SPINE}/{form}.schema.yml"
+        path = tree.find(name)
+        if path is None:
+            yield Finding("T201", f"there is no file templates/{name}", f"templates/{name}")
+            continue
+        document = yaml_source.load(path, tree.display(path))
+        yield from document.findings
+        yield from schema.check_schema(document, name, {name: document.data})
+
+
+def _schemas(tree: TemplateTree) -> Iterator[Finding]:
+    schema.load_registry(tree)
+    for name in (SPINE, *tree.products()):
+        document = read(tree, f"{name}/schema.yml")
+        if document is not None:
+            yield from _undescribed(document)
+
+
+def _undescribed(document: yaml_source.Document) -> Iterator[Finding]:
+    """A key without a description: editors show it, and a finding for a missing key quotes it."""
+    for path, part in schema.parts(document.data):
+        for key, about in part.get("properties", {}).items():
+            if isinstance(about, dict) and "description" not in about:
+                place = (*path, "properties", key)
+                message = f"the key '{key}' has no description"
+                hint = "say what it is for; editors show it, and the message for a missing key"
+                yield document.finding("T133", place, message, hint, key=True)
+
+
+def _phases(tree: TemplateTree) -> Iterator[Finding]:
+    roles.load_phases(tree)
+    return iter(())
+
+
+def _products(tree: TemplateTree) -> Iterator[Finding]:
+    roles.load_products(tree, environment.make(tree))
+    return iter(())
+
+
+def _checks(tree: TemplateTree) -> Iterator[Finding]:
+    first: dict[str, str] = {}
+    for name in (SPINE, *tree.products()):
+        document = checks.load_checks(tree, f"{name}/checks.yml")
+        if document is None:
+            continue
+        for index, item in enumerate(document.data):
+            code = item["code"]
+            place = f"{document.display}:{document.mark((index, 'code'))[0]}"
+            yield from _taken(document, index, code, first.setdefault(code, place), place)
+
+
+def _taken(
+    document: yaml_source.Document, index: int, code: str, first: str, place: str
+) -> Iterable[Finding]:
+    if first != place:
+        message, hint = f"the code {code} is taken", f"by {first}"
+    elif code[0] in "RT" or code[:2] in ("E0", "E1"):
+        message = f"the code {code} is one of runbook itself"
+        hint = "use E and a number from 300 on"
+    else:
+        return []
+    return [document.finding("T132", (index, "code"), message, hint)]
+
+
+def _cmdlets(tree: TemplateTree) -> Iterator[Finding]:
+    """The list of the spine; those of the products are read with them."""
+    document, form = read(tree, f"{SPINE}/cmdlets.yml"), read(tree, f"{SPINE}/cmdlets.schema.yml")
+    if document is None:
+        path = tree.find(f"{SPINE}/cmdlets.yml")
+        if path is not None:
+            yaml_source.load(path, tree.display(path))
+        name = f"templates/{SPINE}/cmdlets.yml"
+        yield Finding("T201", f"there is no file {name}", name)
+    elif form is not None:
+        yield from schema.validate(document, form.data, {}, "T1")

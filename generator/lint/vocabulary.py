@@ -1,0 +1,102 @@
+"""The names that the templates of a tree may use: those of inventories, hosts and runbooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from generator import inventory, schema
+from generator.findings import FindingsError
+from generator.lint.files import mappings, read
+from generator.lint.names import ANY, Known, at, from_schema
+from generator.templates import SPINE, TemplateTree
+
+_HOST = ("fqdn", "netbios", "ad_domain", "domain", "version")
+_RUNBOOK_IN_TEXTS = ("id", "number", "undo", "undoes")
+_RUNBOOK_IN_STEPS = ("id", "number", "action")
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What is known without an inventory. `inventory` has the key change and each product."""
+
+    inventory: Mapping[str, Known]
+    hosts: Mapping[str, Known]
+    runbooks: Known
+
+    def on_host(self, product: str) -> dict[str, Known]:
+        """For an expression of a role."""
+        return {**self.inventory, "host": self.hosts.get(product, ANY)}
+
+    def in_texts(self, product: str) -> dict[str, Known]:
+        """For a sentence of a role."""
+        return {
+            **self.on_host(product),
+            "runbook": _plain(_RUNBOOK_IN_TEXTS),
+            "of": self.runbooks,
+            "backward": ANY,
+        }
+
+    def in_steps(self, product: str) -> dict[str, Known]:
+        """For a step file, the shell of a product, and a group that the operator must be in."""
+        return {
+            **self.on_host(product),
+            "runbook": _plain(_RUNBOOK_IN_STEPS),
+            "past": self.runbooks,
+            "backward": ANY,
+            "serves": ANY,
+            "shell": ANY,
+        }
+
+    def in_checks(self) -> dict[str, Known]:
+        """For a check of an inventory."""
+        return {**self.inventory, **dict.fromkeys(("item", "index", "parent", "first"), ANY)}
+
+    def in_derived(self) -> dict[str, Known]:
+        """For a derived value of a product."""
+        return {**self.inventory, "hosts": ANY}
+
+
+def load(tree: TemplateTree, sound: bool) -> Vocabulary | None:
+    """The vocabulary of a tree; None where its schemas are broken, so that nothing is sure.
+
+    `sound` says that every role could be read; otherwise any runbook may be named.
+    """
+    try:
+        registry = schema.load_registry(tree)
+        whole = inventory.inventory_schema(tree, registry)
+    except FindingsError:
+        return None
+    known = from_schema(whole, f"{SPINE}/schema.yml", registry)
+    names = dict(known.keys or {})
+    hosts: dict[str, Known] = {}
+    for product in tree.products():
+        data = _data(tree, f"{product}/product.yml")
+        own = names.get(product, ANY)
+        if own.keys is not None:
+            derived = [str(entry.get("name")) for entry in mappings(data, "derived")]
+            names[product] = own.with_keys(dict.fromkeys(derived, ANY) | dict(own.keys))
+        keys: dict[str, Known] = dict.fromkeys(_HOST, ANY)
+        patterns = data.get("hosts") if isinstance(data, dict) else None
+        for pattern in patterns if isinstance(patterns, list) else ():
+            keys |= at(own, str(pattern)).keys or {}
+        hosts[product] = Known(keys)
+    runbooks = _plain(tuple(_runbooks(tree))) if sound else ANY
+    return Vocabulary(names, hosts, runbooks)
+
+
+def _runbooks(tree: TemplateTree) -> Iterator[str]:
+    for product in tree.products():
+        for role in tree.roles(product):
+            for runbook in mappings(_data(tree, f"{product}/{role}/role.yml"), "runbooks"):
+                yield f"{product}.{runbook.get('action')}"
+
+
+def _data(tree: TemplateTree, name: str) -> Any:
+    document = read(tree, name)
+    return document.data if document is not None else None
+
+
+def _plain(names: tuple[str, ...]) -> Known:
+    return Known(dict.fromkeys(names, ANY))
