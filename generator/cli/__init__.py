@@ -28,6 +28,7 @@ EXIT_CODES = {
     2: "usage or configuration: an unknown option, a missing file or folder",
     3: "integrity: a file, a hash or a signature is not what it says it is",
     4: "policy: a signer who is not trusted, a certificate that has run out or was revoked",
+    5: "not reproducible: the inputs of a package give something else than it holds",
     BUG: "a bug in runbook, with a traceback to report",
     INTERRUPTED: "interrupted",
 }

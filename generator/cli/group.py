@@ -14,13 +14,15 @@ COMMANDS = {
     "plan": ("generator.cli.read", "Show what runs where, in which order, wanting what."),
     "build": ("generator.cli.build", "Write the runbooks, or tell what would change."),
     "sign": ("generator.signing.commands", "Sign scripts, or a folder that a build wrote."),
-    "verify": ("generator.signing.commands_read", "Verify signatures, and all of a folder."),
+    "verify": ("generator.cli.package", "Verify scripts, a built folder or a package."),
     "inspect": ("generator.signing.commands_read", "Show what stands in signatures."),
     "strip": ("generator.signing.commands", "Take signatures away."),
     "digest": ("generator.signing.commands", "Write a request for a signing station."),
     "attach": ("generator.signing.commands", "Put the signatures of a request into scripts."),
     "timestamp": ("generator.signing.commands", "Add timestamps to signed scripts."),
     "expiring": ("generator.signing.commands_read", "List signatures that end soon."),
+    "package": ("generator.cli.package", "Seal a signed folder into one file."),
+    "reproduce": ("generator.cli.package", "Render a package again and compare."),
 }
 """Command -> its module and the line that `runbook --help` shows."""
 

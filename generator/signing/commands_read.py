@@ -1,11 +1,10 @@
-"""The commands that only look: verify, inspect, expiring."""
+"""Commands that only look: inspect, expiring, and what verify does with scripts."""
 
 from __future__ import annotations
 
 import json
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -15,17 +14,12 @@ from generator.signing import verify as verifier
 from generator.signing.verify import Trust, Verification
 
 
-@click.command()
-@shared.paths
-@shared.trust_options
-@shared.form
-def verify(paths: tuple[Path, ...], form: str, **options: Any) -> int:
-    """Verify the signatures of scripts, or of the folder out/NAME with all that it holds.
+def verified(paths: tuple[Path, ...], trust: Trust, form: str) -> int:
+    """Verifies scripts and built folders, prints the answers, gives the exit code.
 
-    Ends with 0 when everything is good, 3 when a file is not what was signed, 4 when the signer
-    is not one to accept.
+    The command `verify` calls it for everything but packages.
     """
-    found, problems = _judge(paths, shared.trust(options))
+    found, problems = _judge(paths, trust)
     if form == "json":
         data = {"files": [answers.data(*each) for each in found], "problems": problems}
         click.echo(json.dumps(data, indent=2))

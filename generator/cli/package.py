@@ -1,0 +1,135 @@
+"""The commands about packages: package, reproduce, and verify for everything that is signed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from generator import __version__
+from generator.cli.options import template_tree, templates_option
+from generator.errors import UsageError
+from generator.package import contents, make
+from generator.package import reproduce as again
+from generator.package import verify as packages
+from generator.package.verify import Answer
+from generator.signing import answers, batch, commands_read, preflight
+from generator.signing import options as shared
+from generator.signing.verify import Trust
+
+
+@click.command()
+@shared.paths
+@shared.trust_options
+@shared.form
+def verify(paths: tuple[Path, ...], form: str, **options: Any) -> int:
+    """Verify scripts, the folder out/NAME, or a package, packed or unpacked.
+
+    Ends with 0 when everything is good, 3 when something is not what was signed, 4 when the signer
+    is not one to accept.
+    """
+    trust = shared.trust(options)
+    found = [_is_package(path) for path in paths]
+    if not any(found):
+        return commands_read.verified(paths, trust, form)
+    if not all(found):
+        raise UsageError("verify either packages or scripts and folders, not both at once")
+    return max(_verify(path, trust, form) for path in paths)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--inventory", type=shared.FILE, required=True, help="What it was built from.")
+@templates_option
+@shared.key_options
+@shared.certificate_options
+@click.option("--evidence", type=shared.FILE, multiple=True, help="Files to add below evidence/.")
+@click.option("--output", type=shared.FILE, help="The package; by default FOLDER.zip.")
+@shared.dry_run
+def package(
+    folder: Path,
+    inventory: Path,
+    templates: Path | None,
+    output: Path | None,
+    dry_run: bool,
+    **options: Any,
+) -> None:
+    """Seal the signed folder out/NAME into one file that proves itself.
+
+    The key must be the one that signed the scripts. The same folder, inputs and key give the same
+    bytes, as far as the key does (RSA always).
+    """
+    evidence = {path.name: shared.read(path) for path in options["evidence"]}
+    if len(evidence) != len(options["evidence"]):
+        raise UsageError("two files of evidence have the same name")
+    target = output or folder.with_name(f"{folder.name}.zip")
+    with shared.identity(options) as identity:
+        ecdsa = options["allow_ecdsa"]
+        for warning in preflight.check(identity.certificate, shared.time(None), allow_ecdsa=ecdsa):
+            click.echo(f"warning: {warning}", err=True)
+        data = make.make(folder, inventory, template_tree(templates), identity, evidence)
+    if not dry_run:
+        batch.write_file(target, data)
+    click.echo(f"{target}: {len(data)} bytes{', not written' if dry_run else ''}.", err=True)
+
+
+@click.command()
+@click.argument("package", type=click.Path(path_type=Path))
+def reproduce(package: Path) -> None:
+    """Render PACKAGE again from the inputs in it and compare byte for byte.
+
+    It asks nobody whom to trust: verify does. Ends with 5 when something differs.
+    """
+    files = packages.load(package)
+    listed = contents.decode(files.get(contents.NAME, b""))
+    differences = again.differences(files)
+    version = "" if listed.tool == __version__ else (
+        f" It was made with version {listed.tool} of this tool, and this is {__version__}: use "
+        "that version to compare."
+    )  # fmt: skip
+    if differences:
+        raise again.NotReproducibleError(
+            "\n".join([f"{package}: the inputs give something else.{version}", *differences])
+        )
+    if version:
+        raise again.NotReproducibleError(f"{package}: the inputs give the same files.{version}")
+    click.echo(f"{package}: every file is what the inputs give.", err=True)
+
+
+def _is_package(path: Path) -> bool:
+    return path.suffix.lower() == ".zip" or (path / contents.NAME).is_file()
+
+
+def _verify(path: Path, trust: Trust, form: str) -> int:
+    answer = packages.verify(packages.load(path), trust)
+    if form == "json":
+        click.echo(json.dumps(_data(path, answer), indent=2))
+    else:
+        click.echo("\n".join(_text(path, answer)))
+    return answer.exit_code
+
+
+def _text(path: Path, answer: Answer) -> list[str]:
+    if answer.damage:
+        return [f"{path}: not the package that was handed over", *answer.damage]
+    assert answer.seal is not None  # noqa: S101 - without damage there was one
+    lines = answers.text(path, answer.seal)
+    for name, found in answer.signatures.items():
+        if not found.ok:
+            lines += answers.text(Path(name), found)
+    if answer.contents is not None:
+        listed = answer.contents
+        lines.append(f"    change     {listed.change['id']}  {len(listed.files)} files")
+    return lines
+
+
+def _data(path: Path, answer: Answer) -> dict[str, Any]:
+    return {
+        "package": path.as_posix(),
+        "exit_code": answer.exit_code,
+        "damage": answer.damage,
+        "seal": answers.data(Path(contents.SEAL), answer.seal) if answer.seal else None,
+        "files": [answers.data(Path(name), found) for name, found in answer.signatures.items()],
+    }

@@ -1,0 +1,1 @@
+"""The change package: one file that proves itself, on Windows and elsewhere, without a network."""

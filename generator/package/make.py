@@ -1,0 +1,106 @@
+"""Makes a package: checks that the folder is what its inputs give, lists, seals, zips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from generator import manifest
+from generator.errors import UsageError
+from generator.package import archive, contents, names, reproduce, verifier
+from generator.signing import folder as folders
+from generator.signing import signer as signing
+from generator.signing import verify
+from generator.signing.errors import IntegrityError
+from generator.signing.signer import Identity, ScriptSigner
+from generator.templates import TemplateTree
+
+
+def make(
+    folder: Path,
+    inventory: Path,
+    tree: TemplateTree,
+    identity: Identity,
+    evidence: Mapping[str, bytes],
+) -> bytes:
+    """The bytes of the package of a signed folder; raises IntegrityError, UsageError.
+
+    `evidence` are files to be added, by name. The folder must be unchanged since it was signed,
+    signed by the identity's certificate, and what the inventory and templates give today.
+    """
+    built = folders.load(folder)
+    damage = [*folders.problems(built), *folders.unlisted(built)]
+    if damage:
+        raise IntegrityError("\n".join(["nothing was written.", *damage]))
+    files = {
+        name: (folder / name).read_bytes()
+        for name in (*manifest.hashes(built.record), manifest.NAME, manifest.SUMS)
+    }
+    _refuse_other_signers(folder, built.scripts, files, identity)
+    files |= _inputs(inventory, tree)
+    files |= {f"{contents.EVIDENCE}/{name}": data for name, data in evidence.items()}
+    differences = reproduce.differences(files)
+    if differences:
+        raise UsageError(
+            "\n".join(
+                [
+                    f"{folder}: this is not what {inventory} and the templates give today. Build "
+                    "and sign it again, then package it.",
+                    *differences,
+                ]
+            )
+        )
+    return seal(files, built, identity)
+
+
+def seal(files: dict[str, bytes], built: folders.Folder, identity: Identity) -> bytes:
+    """Lists and signs files, adds the verifier, and writes the archive."""
+    listed = contents.of(built.record, files, verify.facts(identity.certificate))
+    own = contents.encode(listed)
+    signature = signing.sign_detached(own, identity)
+    others = {contents.NAME: manifest.sha256(own), contents.SEAL: manifest.sha256(signature)}
+    script = verifier.render(listed, others, built.scripts)
+    maker = ScriptSigner(identity.certificate, identity.key.kind, identity.chain)
+    whole = {
+        **files,
+        contents.NAME: own,
+        contents.SEAL: signature,
+        contents.VERIFIER: maker.sign(script, identity.key),
+    }
+    problems = names.problems(whole)
+    if problems:
+        raise UsageError("\n".join(["names that would not survive every copy:", *problems]))
+    return archive.write(whole)
+
+
+def _refuse_other_signers(
+    folder: Path, scripts: tuple[str, ...], files: Mapping[str, bytes], identity: Identity
+) -> None:
+    problems = []
+    for name in scripts:
+        try:
+            opened = verify.open_signed(files[name])
+        except IntegrityError as error:
+            problems.append(f"{folder / name}: {error}")
+            continue
+        if opened.signer.certificate != identity.certificate:
+            problems.append(f"{folder / name}: signed with another certificate than the package")
+    if problems:
+        raise IntegrityError(
+            "\n".join([*problems, "Sign the folder with this key first, then package it."])
+        )
+
+
+def _inputs(inventory: Path, tree: TemplateTree) -> dict[str, bytes]:
+    """The inventory and the templates in force: those of the project over the built-in ones."""
+    base = f"{contents.INPUTS}/templates"
+    found: dict[str, bytes] = {}
+    for root in reversed(tree.roots):
+        for path in sorted(root.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                found[f"{base}/{path.relative_to(root).as_posix()}"] = path.read_bytes()
+    try:
+        found[f"{contents.INPUTS}/{inventory.name}"] = inventory.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{inventory}: {error.strerror or error}") from error
+    return found
