@@ -28,9 +28,13 @@ SCRIPT = b"$name = 'EX01'\r\nWrite-Output $name\r\n"
 KINDS = ("rsa-2048", "rsa-3072", "rsa-4096", "p-256", "p-384")
 
 
-@cache
 def private_key(kind: str, number: int = 0):
     """A key of its kind; `number` asks for another one of the same kind."""
+    return _private_key(kind, number)
+
+
+@cache
+def _private_key(kind: str, number: int):
     if kind == "p-256":
         return ec.generate_private_key(ec.SECP256R1())
     if kind == "p-384":

@@ -1,0 +1,71 @@
+"""A small package, sealed with the keys of the signing tests, and a whole one of a real build."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from signing import makers
+
+from generator import manifest
+from generator.package import make
+from generator.signing.folder import Folder
+from generator.signing.signer import Identity, ScriptSigner
+
+SCRIPTS = {
+    "10-001-change_EX01.ps1": b"Write-Output 'change'\r\n",
+    "undo/01-001-change_EX01.ps1": b"Write-Output 'undo'\r\n",
+}
+INPUTS = {
+    "inputs/litware.yml": b"change: {}\n",
+    "inputs/templates/_runbook/engine.ps1": b"# engine\n",
+    "evidence/rehearsal.json": b"{}\n",
+}
+
+
+def identity(kind: str = "rsa-2048", number: int = 0) -> Identity:
+    key = makers.private_key(kind, number)
+    certificate = (
+        makers.code_certificate(kind) if not number else makers.root().issue("Another", key)
+    )
+    return Identity(makers.LocalKey(key), certificate, (makers.root().certificate,))
+
+
+def signed(data: bytes, by: Identity) -> bytes:
+    return ScriptSigner(by.certificate, by.key.kind, by.chain).sign(data, by.key)
+
+
+def sealed(by: Identity, scripts_by: Identity | None = None) -> bytes:
+    scripts = {path: signed(data, scripts_by or by) for path, data in SCRIPTS.items()}
+    sheet = {"RUNSHEET.md": b"# Run sheet\n"}
+    record = {
+        "format": manifest.FORMAT,
+        "tool": {"name": "runbook-generator", "version": "0"},
+        "name": "litware",
+        "change": {
+            "id": "CHG1",
+            "title": "A change",
+            "window": {"from": "2026-06-01T20:00+02:00", "until": "2026-06-01T23:00+02:00"},
+        },
+        "engine_sha256": "0" * 64,
+        "runbooks": [
+            {"path": path, "sha256": manifest.sha256(data)} for path, data in scripts.items()
+        ],
+        "documents": [
+            {"path": path, "sha256": manifest.sha256(data)} for path, data in sheet.items()
+        ],
+    }
+    own = manifest.encode(record)
+    files = {
+        **scripts,
+        **sheet,
+        **INPUTS,
+        manifest.NAME: own,
+        manifest.SUMS: manifest.sums(record, own),
+    }
+    return make.seal(files, Folder(Path("litware"), record), by)
+
+
+@cache
+def small() -> bytes:
+    return sealed(identity())
