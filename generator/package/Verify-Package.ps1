@@ -38,24 +38,32 @@ function Get-Sha256 ([string] $Path) {
 }
 
 function Get-SignatureProblem ([string] $Path, [string] $Thumbprint) {
-    # A sentence with the next action, or nothing for a good signature.
+    # Nothing for a good signature, else a sentence with the next action, and whether it says that
+    # the file is not the one that was handed over.
     $signature = Get-AuthenticodeSignature -LiteralPath $Path
     $status = [string] $signature.Status
     $found = ''
     if ($signature.SignerCertificate) { $found = $signature.SignerCertificate.Thumbprint }
-    if ($status -eq 'NotSigned') { 'has no signature. Get the package anew.' }
-    elseif ($status -eq 'HashMismatch') { 'was changed after it was signed. Get the package anew.' }
+    if ($status -eq 'NotSigned') {
+        @{ Damage = $true; Text = 'has no signature. Get the package anew.' }
+    }
+    elseif ($status -eq 'HashMismatch') {
+        @{ Damage = $true; Text = 'was changed after it was signed. Get the package anew.' }
+    }
     elseif ($found -ne $Thumbprint) {
-        "is signed with the certificate $found, not with $Thumbprint. Ask who signed it."
+        $text = "is signed with the certificate $found, not with $Thumbprint. Ask who signed it."
+        @{ Damage = $true; Text = $text }
     }
     elseif ($status -eq 'NotTrusted') {
-        'is signed by a publisher who is not trusted here. Ask for the certificate in Trusted ' +
-        'Publishers of this server.'
+        $text = 'is signed by a publisher who is not trusted here. Ask for the certificate in ' +
+        'Trusted Publishers of this server.'
+        @{ Damage = $false; Text = $text }
     }
     elseif ($status -ne 'Valid') {
-        "has a signature that Windows does not accept ($status): $($signature.StatusMessage) " +
-        'Ask whether the root certificate is in Trusted Root Certification Authorities, and ' +
-        'whether the certificate has run out.'
+        $text = "has a signature that Windows does not accept ($status): " +
+        "$($signature.StatusMessage) Ask whether the root certificate is in Trusted Root " +
+        'Certification Authorities, and whether the certificate has run out.'
+        @{ Damage = $false; Text = $text }
     }
 }
 
@@ -117,7 +125,8 @@ else {
             $name = $path
         }
         $problem = Get-SignatureProblem -Path $file -Thumbprint $ExpectedSigner
-        if ($problem) { $distrust += "signature $name $problem" }
+        if ($problem -and $problem.Damage) { $damage += "signature $name $($problem.Text)" }
+        elseif ($problem) { $distrust += "signature $name $($problem.Text)" }
     }
 }
 

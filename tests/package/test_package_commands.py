@@ -1,0 +1,193 @@
+"""package, verify and reproduce on a real build, from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from package import builders
+from signing import makers
+
+from generator import cli
+from generator.package import archive, contents, reproduce
+
+ROOT = Path(__file__).resolve().parents[2]
+OUT = "out/litwareinc"
+PACKAGE = [
+    "package", OUT, "--inventory", "litwareinc.yml", "--key", "signer.pem", "--output", "p.zip",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a built and signed folder, and its package."""
+    place = tmp_path_factory.mktemp("project")
+    (place / "signer.pem").write_bytes(
+        makers.key_pem("rsa-3072") + makers.pem(makers.code_certificate("rsa-3072"))
+    )
+    (place / "root.pem").write_bytes(makers.pem(makers.root().certificate))
+    inventory = (ROOT / "inventories" / "litwareinc.yml").read_bytes()
+    (place / "litwareinc.yml").write_bytes(inventory)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        assert cli.run(["build", "litwareinc.yml"]) == 0
+        assert cli.run(["sign", OUT, "--key", "signer.pem"]) == 0
+        assert cli.run(PACKAGE) == 0
+    return place
+
+
+@pytest.fixture(autouse=True)
+def here(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+
+
+VERIFY = ["--anchors", "root.pem"]
+
+
+def test_a_package_is_verified_and_reproduced(project, capsys):
+    assert cli.run(["verify", "p.zip", *VERIFY]) == 0
+    assert capsys.readouterr().out.startswith("ok               p.zip\n")
+    assert cli.run(["reproduce", "p.zip"]) == 0
+
+
+def test_the_same_package_is_made_again(project):
+    before = (project / "p.zip").read_bytes()
+    assert cli.run([*PACKAGE[:-1], "again.zip"]) == 0
+    assert (project / "again.zip").read_bytes() == before
+
+
+def test_it_holds_everything(project):
+    files = archive.read((project / "p.zip").read_bytes())
+    folder = project / OUT
+    built = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    rest = set(files) - built
+    assert built <= set(files)
+    assert {contents.NAME, contents.SEAL, contents.VERIFIER, "inputs/litwareinc.yml"} <= rest
+    assert "inputs/templates/_runbook/engine.ps1" in rest
+
+
+def test_verify_answers_in_json(capsys):
+    assert cli.run(["verify", "p.zip", *VERIFY, "--format", "json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert (data["exit_code"], data["damage"], data["seal"]["code"]) == (0, [], "ok")
+
+
+def test_an_unpacked_package_is_verified_and_reproduced(tmp_path, project, capsys):
+    for name, data in archive.read((project / "p.zip").read_bytes()).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    assert cli.run(["verify", str(tmp_path), *VERIFY]) == 0
+    assert cli.run(["reproduce", str(tmp_path)]) == 0
+    (tmp_path / "RUNSHEET.md").write_bytes(b"x")
+    assert cli.run(["verify", str(tmp_path), *VERIFY]) == 3
+    assert "RUNSHEET.md: changed" in capsys.readouterr().out
+    assert cli.run(["reproduce", str(tmp_path)]) == 5
+    assert "RUNSHEET.md: differs" in capsys.readouterr().err
+
+
+def test_a_stranger_is_not_accepted():
+    assert cli.run(["verify", "p.zip"]) == 4
+
+
+def test_text_after_the_package_is_damage(project, tmp_path, capsys):
+    path = tmp_path / "p.zip"
+    path.write_bytes((project / "p.zip").read_bytes() + b"x")
+    assert cli.run(["verify", str(path), *VERIFY]) == 3
+    assert "Get the file as it was handed over" in capsys.readouterr().err
+
+
+def test_packages_and_scripts_are_not_mixed(capsys):
+    assert cli.run(["verify", "p.zip", OUT, *VERIFY]) == 2
+
+
+def _reproduced(project: Path, tmp_path: Path, change) -> int:
+    files = archive.read((project / "p.zip").read_bytes())
+    change(files)
+    (tmp_path / "q.zip").write_bytes(archive.write(files))
+    return cli.run(["reproduce", str(tmp_path / "q.zip")])
+
+
+def _other_input(files):
+    name = "inputs/litwareinc.yml"
+    files[name] = files[name].replace(b"sip:kenmyer", b"sip:another")
+
+
+def _other_template(files):
+    name = "inputs/templates/_runbook/engine.ps1"
+    files[name] = files[name].replace(b"# Engine", b"# engine", 1)
+
+
+def _other_version(files):
+    files[contents.NAME] = files[contents.NAME].replace(
+        b'"runbook-generator",\n    "version": "', b'"runbook-generator",\n    "version": "99.'
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_other_input, "differs"),
+        (_other_template, "differs"),
+        (_other_version, "made with version 99."),
+        (lambda f: f.update({"extra.ps1": b"x"}), "extra.ps1: no input gives it"),
+        (lambda f: f.pop("RUNSHEET.md"), "RUNSHEET.md: not in the package"),
+    ],
+)
+def test_what_the_inputs_do_not_give_ends_with_5(project, tmp_path, capsys, change, message):
+    assert _reproduced(project, tmp_path, change) == 5
+    assert message in capsys.readouterr().err
+
+
+def test_inputs_that_are_not_there_are_damage(project, tmp_path):
+    assert _reproduced(project, tmp_path, lambda f: f.pop("inputs/litwareinc.yml")) == 3
+
+
+def test_reproducing_uses_the_packaged_templates_only(project, tmp_path, monkeypatch):
+    (tmp_path / "templates" / "_runbook").mkdir(parents=True)
+    (tmp_path / "templates" / "_runbook" / "engine.ps1").write_text("# another engine\n")
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(["reproduce", str(project / "p.zip")]) == 0
+
+
+def test_a_folder_that_is_not_what_its_inputs_give_is_not_packaged(project, tmp_path, capsys):
+    text = (project / "litwareinc.yml").read_text("utf-8")
+    other = tmp_path / "litwareinc.yml"
+    other.write_text(text.replace("sip:kenmyer", "sip:another"), "utf-8")
+    command = ["package", OUT, "--inventory", str(other), "--key", "signer.pem", "--dry-run"]
+    assert cli.run(command) == 2
+    assert "this is not what" in capsys.readouterr().err
+
+
+def test_an_unsigned_folder_is_not_packaged(project, tmp_path, monkeypatch, capsys):
+    command = ["build", str(project / "litwareinc.yml"), "--out", str(tmp_path / "out")]
+    assert cli.run(command) == 0
+    command = ["package", str(tmp_path / "out" / "litwareinc"), *PACKAGE[2:6], "--dry-run"]
+    assert cli.run(command) == 3
+    message = capsys.readouterr().err
+    assert "not-signed" in message
+    assert "Sign the folder with this key first" in message
+
+
+def test_another_key_does_not_package(project, tmp_path, capsys):
+    by = builders.identity(number=7)
+    key = makers.private_key("rsa-2048", 7).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    (tmp_path / "other.pem").write_bytes(key + makers.pem(by.certificate))
+    command = [*PACKAGE[:4], "--key", str(tmp_path / "other.pem"), "--dry-run"]
+    assert cli.run(command) == 3
+    assert "signed with another certificate" in capsys.readouterr().err
+
+
+def test_evidence_travels_along(project, tmp_path):
+    (tmp_path / "rehearsal.json").write_text("{}")
+    command = [*PACKAGE[:-1], "e.zip", "--evidence", str(tmp_path / "rehearsal.json")]
+    assert cli.run(command) == 0
+    files = archive.read((project / "e.zip").read_bytes())
+    assert files["evidence/rehearsal.json"] == b"{}"
+    assert reproduce.differences(files) == []
+    assert cli.run(["verify", "e.zip", *VERIFY]) == 0
