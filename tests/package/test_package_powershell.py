@@ -221,3 +221,15 @@ def test_it_is_plain_text_for_windows(desk):
     assert data.isascii()
     assert data.count(b"\n") == data.count(b"\r\n")
     assert b"<<" not in data
+
+
+def test_it_passes_parser_and_analyser_for_windows_powershell_3(desk, tmp_path):
+    path = desk.folder / contents.VERIFIER
+    (tmp_path / "list").write_text(f"{path}\n")
+    script = Path(__file__).parents[1] / "analyse.ps1"
+    command = [
+        pwsh(), "-NoProfile", "-NonInteractive", "-File", str(script),
+        "-Whole", str(tmp_path / "list"), "-Pieces", str(tmp_path / "list"),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    assert [json.loads(line) for line in done.stdout.splitlines()] == []
