@@ -31,7 +31,7 @@ YES = ("-Unattended", "-Reason=lab")
 CHANGING = re.compile(
     r"((Add|Disable|Enable|Import|Move|New|Remove|Restart|Set|Start|Update)-|Invoke-Cs)"
 )
-LOGS = {"calls.log", "icacls.log", "lock"}
+LOGS = {"calls.log", "icacls.log", "lock", "slept"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +183,9 @@ class Lab:
         Without `stdin` the run is not interactive. `path` runs another file in its place.
         """
         self.now += timedelta(seconds=30)
-        log = self.dir / "calls.log"
+        log, slept = self.dir / "calls.log", self.dir / "slept"
         log.unlink(missing_ok=True)
+        slept.unlink(missing_ok=True)
         command = self.command(key, *words, path=path)
         if stdin is None:
             command.insert(2, "-NonInteractive")
@@ -198,6 +199,7 @@ class Lab:
         )
         self.out = (done.stdout + done.stderr).decode(errors="replace")
         self.calls = log.read_text().split("\n")[:-1] if log.exists() else []
+        self.now += timedelta(seconds=int(slept.read_text()) if slept.exists() else 0)
         return done.returncode
 
     def all(self, keys: Iterable[str | Script]) -> None:
