@@ -17,6 +17,7 @@ from jinja2 import nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from generator.errors import GeneratorError
+from generator.findings import Finding, FindingsError
 
 
 class ExpressionError(GeneratorError):
@@ -76,6 +77,14 @@ def evaluate(expression: str, values: Mapping[str, Any]) -> Any:
         return result
     except Exception as error:
         raise ExpressionError(f"{expression}: {_reason(error)}") from None
+
+
+def located(expression: str, values: Mapping[str, Any], file: str, line: int) -> Any:
+    """The same for an expression of a role; raises FindingsError with its place instead."""
+    try:
+        return evaluate(expression, values)
+    except ExpressionError as error:
+        raise FindingsError([Finding("T304", str(error), file, line, 1)]) from None
 
 
 def text(template: str, values: Mapping[str, Any]) -> str:

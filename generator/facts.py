@@ -79,6 +79,7 @@ def runbook_names(
     window = change.get("window") if forward and runbook.touches else None
     counterpart = runbook.undo or runbook.undoes
     members = runbook.definition.values.get("members", ())
+    place = f"templates/{runbook.definition.source}", runbook.definition.line
     return {
         **names,
         "id": runbook.id,
@@ -108,7 +109,7 @@ def runbook_names(
         else None,
         "voids": [counterpart] if counterpart else [],
         "commands": list(commands),
-        "members": [expressions.evaluate(member, names) for member in members],
+        "members": [expressions.located(member, names, *place) for member in members],
         "ask": runbook.texts["ask"],
         "next": _next(plan, runbook),
         "help": runbook.texts["help"],

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from generator.findings import FindingsError
+from generator.findings import Finding, FindingsError, ordered
 from generator.model import Build, Inventory, Plan, Product
 from generator.templates import TemplateTree
 
@@ -18,6 +18,35 @@ def load(path: Path, tree: TemplateTree) -> Inventory:
     from generator import inventory
 
     return inventory.load_inventory(path, tree)
+
+
+def validate(path: Path, tree: TemplateTree) -> tuple[Finding, ...]:
+    """Every mistake in an inventory; none when it can be built."""
+    try:
+        load(path, tree)
+    except FindingsError as error:
+        return error.findings
+    return ()
+
+
+def lint(tree: TemplateTree, path: Path | None = None) -> tuple[Finding, ...]:
+    """Every mistake in the templates and, with a path, in an inventory and what is made of both.
+
+    Scripts are made and judged only for an inventory without a mistake.
+    """
+    from generator import lint as stage
+
+    findings = stage.templates(tree)
+    mistakes = validate(path, tree) if path is not None else ()
+    if path is None or mistakes:
+        return ordered([*findings, *mistakes])
+    try:
+        build(path, tree)
+    except FindingsError as error:
+        known = {(finding.code, finding.file, finding.line) for finding in findings}
+        more = [f for f in error.findings if (f.code, f.file, f.line) not in known]
+        return ordered([*findings, *more])
+    return findings
 
 
 def order(path: Path, tree: TemplateTree) -> Plan:

@@ -23,6 +23,7 @@ from generator.model import (
     Phase,
     Plan,
     Product,
+    Role,
     Runbook,
     RunbookDefinition,
 )
@@ -67,27 +68,37 @@ def _instances(
     for product in products:
         counter = 0
         for role in product.roles:
-            hosts = [_host(item) for item in expressions.evaluate(role.hosts, inventory.values)]
+            hosts = _hosts(role, inventory)
             for definition in role.runbooks:
                 counter += 1
                 chosen = hosts[:1] if definition.scope == "organization" else hosts
                 for index, host in enumerate(chosen):
-                    if not _holds(definition.when, context(inventory, host)):
+                    names = context(inventory, host)
+                    source = f"templates/{definition.source}"
+                    if not _holds(definition.when, names, source, definition.line):
                         continue
                     key = (bands.index(definition.phase), product.order, counter, index)
-                    yield Instance(key, _with_steps(definition, context(inventory, host)), host)
+                    yield Instance(key, _with_steps(definition, names), host)
 
 
-def _host(values: Mapping[str, Any]) -> Host:
-    return Host(values["fqdn"], values["netbios"], values["ad_domain"], values)
+def _hosts(role: Role, inventory: Inventory) -> list[Host]:
+    source = f"templates/{role.source}"
+    found = expressions.located(role.hosts, inventory.values, source, 1)
+    try:
+        return [Host(one["fqdn"], one["netbios"], one["ad_domain"], one) for one in found]
+    except (KeyError, TypeError):
+        message = f"hosts is no list of servers: {role.hosts}"
+        raise FindingsError([Finding("T305", message, source, 1, 1)]) from None
 
 
-def _holds(when: str | None, names: Mapping[str, Any]) -> bool:
-    return when is None or bool(expressions.evaluate(when, names))
+def _holds(when: str | None, names: Mapping[str, Any], source: str, line: int) -> bool:
+    return when is None or bool(expressions.located(when, names, source, line))
 
 
 def _with_steps(definition: RunbookDefinition, names: Mapping[str, Any]) -> RunbookDefinition:
-    steps = tuple(step for step in definition.steps if _holds(step.when, names))
+    steps = tuple(
+        step for step in definition.steps if _holds(step.when, names, step.source, step.line)
+    )
     return definition if len(steps) == len(definition.steps) else replace(definition, steps=steps)
 
 
@@ -100,11 +111,21 @@ def _edges(
             targets = [target for target in targets if target.host.fqdn == one.host.fqdn]
         elif need.hosts == "first":
             targets = targets[:1]
-        hours = None
-        if need.hours is not None:
-            hours = int(str(expressions.evaluate(need.hours, context(inventory, one.host))))
+        hours = _hours(need, one, inventory)
         for target in targets:
             yield target, need, hours
+
+
+def _hours(need: NeedDefinition, one: Instance, inventory: Inventory) -> int | None:
+    if need.hours is None:
+        return None
+    source = f"templates/{one.definition.source}"
+    found = expressions.located(need.hours, context(inventory, one.host), source, need.line)
+    try:
+        return int(str(found))
+    except ValueError:
+        message = f"hours is no whole number: {need.hours}"
+        raise FindingsError([Finding("T305", message, source, need.line, 1)]) from None
 
 
 def _order(

@@ -132,7 +132,11 @@ class _Renderer:
     def _block(self, template: jinja2.Template, name: str, names: Mapping[str, Any]) -> Literal:
         try:
             return environment.render_block(template, name, dict(names))
-        except (jinja2.TemplateError, TypeError, ValueError) as error:
+        except FindingsError as error:
+            self.findings += error.findings
+            return Literal("")
+        except Exception as error:
+            # Whatever a template does wrong is a mistake with a line, no bug of this program.
             self.findings.append(self._finding(error, template))
             return Literal("")
 

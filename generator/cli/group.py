@@ -13,6 +13,7 @@ COMMANDS = {
     "validate": ("generator.cli.read", "Check an inventory and name every mistake in it."),
     "plan": ("generator.cli.read", "Show what runs where, in which order, wanting what."),
     "build": ("generator.cli.build", "Write the runbooks, or tell what would change."),
+    "lint": ("generator.cli.lint", "Check templates, and the scripts made from them."),
     "sign": ("generator.signing.commands", "Sign scripts, or a folder that a build wrote."),
     "verify": ("generator.cli.package", "Verify scripts, a built folder or a package."),
     "inspect": ("generator.signing.commands_read", "Show what stands in signatures."),

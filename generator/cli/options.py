@@ -11,6 +11,8 @@ import click
 
 from generator.templates import TemplateTree
 
+FINDING_FORMATS = ("text", "json", "sarif", "github")
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 

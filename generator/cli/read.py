@@ -8,16 +8,29 @@ import click
 
 from generator import pipeline, report
 from generator.cli import screen
-from generator.cli.options import format_option, inventory_argument, template_tree, templates_option
+from generator.cli.options import (
+    FINDING_FORMATS,
+    format_option,
+    inventory_argument,
+    template_tree,
+    templates_option,
+)
 
 
 @click.command()
 @inventory_argument
 @templates_option
-def validate(*, inventory: Path, templates: Path | None) -> None:
-    """Check INVENTORY and name every mistake in it, each with its line and what to do."""
-    found = pipeline.load(inventory, template_tree(templates))
-    screen.say(f"{found.display}: no mistakes found")
+@format_option(*FINDING_FORMATS, what="How findings are printed, as for `runbook lint`.")
+def validate(*, inventory: Path, templates: Path | None, form: str) -> int:
+    """Check INVENTORY and name every mistake in it, each with its line and what to do.
+
+    All mistakes are found in one run: the form of the file, unknown and missing keys, values that
+    cannot be, and keys that contradict each other. Nothing is written. Ends with 1 when something
+    was found; `runbook lint --explain CODE` tells more about the code of a finding.
+    """
+    tree = template_tree(templates)
+    findings = pipeline.validate(inventory, tree)
+    return screen.show(findings, form, tree, f"{inventory.as_posix()}: no mistakes found")
 
 
 @click.command()

@@ -9,7 +9,11 @@ from collections.abc import Sequence
 
 import click
 
-from generator.findings import Finding
+from generator.findings import Finding, report
+from generator.templates import TemplateTree
+
+FOUND = 1
+"""The exit code when there are findings."""
 
 _HEAD = re.compile(r"^(?P<place>\S.*?): (?P<code>error\[[A-Z]\d{3}\])", re.MULTILINE)
 _CARET = re.compile(r"^ +\^$", re.MULTILINE)
@@ -39,6 +43,22 @@ def paint(text: str) -> str:
         lambda m: f"{click.style(m['place'], bold=True)}: {click.style(m['code'], fg='red')}", text
     )
     return _CARET.sub(lambda m: click.style(m.group(), fg="red"), text)
+
+
+def show(findings: Sequence[Finding], form: str, tree: TemplateTree, nothing: str) -> int:
+    """Findings as the data of a command, on standard output; answers with its exit code.
+
+    `nothing` is the message when there are none.
+    """
+    if form != "text":
+        from generator import codes, formats  # noqa: PLC0415 - only these formats need the rules
+
+        text = formats.FORMATS[form](findings, codes.every(tree) if findings else {})
+        click.echo(text, nl=False)
+    elif findings:
+        click.echo(paint(report(findings)), color=colour())
+    say(counted(findings) if findings else nothing)
+    return FOUND if findings else 0
 
 
 def counted(findings: Sequence[Finding], then: str = "") -> str:

@@ -92,7 +92,7 @@ def _load(tree: TemplateTree, name: str, made: jinja2.Environment) -> Template:
 def _refusals(template: Template, made: ScriptEnvironment) -> Iterator[Finding]:
     for code, message, line in made.refusals(template.tree):
         name = message.split("'")[1] if code == "T225" else "~" if code == "T222" else ""
-        hint = f"values pass {', '.join(environment.FILTERS)}" if code == "T225" else ""
+        hint = f"there are {', '.join(made.filters)}" if message.startswith("No filter") else ""
         yield template.finding(code, message, line, name, hint)
 
 

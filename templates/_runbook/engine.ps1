@@ -34,16 +34,12 @@ function Get-BytesHash ([byte[]] $Bytes) {
 }
 
 function Get-ContentHash ([string] $Path, [string] $OwnHash) {
-    # SHA-256 of the text without signature block and with its own hash set to zeros. A block
-    # that is not the very end of the file is no signature.
+    # SHA-256 of the text without signature block and with its own hash set to zeros.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    $ordinal = [System.StringComparison]::Ordinal
-    # Signing tools seek these two lines anywhere in a file, so they do not stand here whole.
-    $block = 'signature block'
-    $end = $text.LastIndexOf("`r`n# SIG # Begin $block`r`n", $ordinal)
-    if ($end -ge 0 -and $text.EndsWith("`r`n# SIG # End $block`r`n", $ordinal)) {
-        $text = $text.Substring(0, $end)
-    }
+    # Signing tools seek this line anywhere in a file, so it does not stand here whole.
+    $mark = "`r`n# SIG # Begin " + "signature block`r`n"
+    $end = $text.LastIndexOf($mark, [System.StringComparison]::Ordinal)
+    if ($end -ge 0) { $text = $text.Substring(0, $end) }
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
 }
 

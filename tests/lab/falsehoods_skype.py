@@ -331,6 +331,8 @@ GUARDED = (
     row("allowed-again", GUARD, "ucsAllowed was left as", 2, done=True,
         change=lambda state: state["skype"]["policies"][0].update(UcsAllowed=True),
         wanted=("contact-store-guard.ucsAllowed",)),
+    row("still-trusted", f"undo-{GUARD}", "so contact lists would begin to move. End that", 2,
+        change=there(OTHER)),
     row("no-policy", GUARD, "Cannot find 'UserServicesPolicy'", 1, change=skype(policies=[])),
     *(unread(GUARD, command, STOPPED, 1) for command in (
         "Get-CsUserServicesPolicy", "Get-CsUserServicesPolicy#2", "Debug-CsUnifiedContactStore")),
@@ -339,11 +341,14 @@ GUARDED = (
 READY = "skype-prerequisite-replication"
 REPLICATED = "skype-replication"
 LATE = "did not come within 600 s"
+GATES = (READY, REPLICATED, f"undo-{READY}", f"undo-{REPLICATED}")
 COPIES = ("replication.behind", "replication.localCopy")
 REPLICATIONS = (
     *(row("to-do", gate, (), 0, words=("-WhatIf",), wanted=COPIES) for gate in (READY, REPLICATED)),
-    *(row("stuck", gate, LATE, 4, env={"LAB_FLAGS": "stuck"}, wanted=COPIES)
-      for gate in (READY, REPLICATED, f"undo-{READY}", f"undo-{REPLICATED}")),
+    *(row("no-master", gate, ("central-store", "It has no active master. Run: Invoke"), 4,
+          change=skype(master=""), env={"LAB_FLAGS": "stuck"}) for gate in GATES),
+    *(row("stuck", gate, (LATE, "is behind. Run on it: Restart-Service"), 4,
+          env={"LAB_FLAGS": "stuck"}, wanted=COPIES) for gate in GATES),
     *(row("hasty", gate, LATE, 4, env={"LAB_FLAGS": "stuck hasty"}, wanted=COPIES[1:])
       for gate in (READY, REPLICATED)),
     row("no-replica", REPLICATED, LATE, 4, change=skype(silentReplicas=[SERVER]),
@@ -374,10 +379,12 @@ PARTNERS = (
         change=oauth(ExchangeAutodiscoverUrl=OTHER_SERVICE)),
     row("other-address", PARTNER, "already. If nobody needs it, run: Set-CsOAuth", 2,
         change=oauth(ExchangeAutodiscoverUrl=OTHER_SERVICE)),
-    row("other", PARTNER, ("MicrosoftExchange", "stands for Exchange already, with"), 2,
+    row("other", PARTNER, ("MicrosoftExchange", "stands for Exchange already ("), 2,
         change=there(OTHER)),
-    row("disabled", PARTNER, ("stands for Exchange already, with", "enabled False"), 2,
+    row("disabled", PARTNER, ("stands for Exchange already (", "enabled False"), 2,
         change=there(application(Enabled=False))),
+    row("other-beside-ours", PARTNER, ("MicrosoftExchange", ", made another way. If the"), 2,
+        change=there(OTHER), done=True),
     row("online", PARTNER, "is the trust to Exchange Online. Set skype.hybrid", 2,
         change=there(ONLINE)),
     row("online-is-left-alone", PARTNER, (), 0, change=there(ONLINE),

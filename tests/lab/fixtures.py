@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,8 +27,14 @@ def shared(factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the built runbooks of inventories/litwareinc.yml."""
-    return build_into(tmp_path_factory.mktemp("built"), TemplateTree.for_project())
+    """The folder with the built runbooks of inventories/litwareinc.yml, one for all workers."""
+    folder = shared(tmp_path_factory) / "built"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "litwareinc").is_dir():
+            return build_into(folder, TemplateTree.for_project())
+    return folder / "litwareinc"
 
 
 def build_into(folder: Path, tree: TemplateTree) -> Path:

@@ -31,7 +31,7 @@ YES = ("-Unattended", "-Reason=lab")
 CHANGING = re.compile(
     r"((Add|Disable|Enable|Import|Move|New|Remove|Restart|Set|Start|Update)-|Invoke-Cs)"
 )
-LOGS = {"calls.log", "icacls.log", "lock"}
+LOGS = {"calls.log", "icacls.log", "lock", "slept"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +183,9 @@ class Lab:
         Without `stdin` the run is not interactive. `path` runs another file in its place.
         """
         self.now += timedelta(seconds=30)
-        log = self.dir / "calls.log"
+        log, slept = self.dir / "calls.log", self.dir / "slept"
         log.unlink(missing_ok=True)
+        slept.unlink(missing_ok=True)
         command = self.command(key, *words, path=path)
         if stdin is None:
             command.insert(2, "-NonInteractive")
@@ -198,6 +199,7 @@ class Lab:
         )
         self.out = (done.stdout + done.stderr).decode(errors="replace")
         self.calls = log.read_text().split("\n")[:-1] if log.exists() else []
+        self.now += timedelta(seconds=int(slept.read_text()) if slept.exists() else 0)
         return done.returncode
 
     def all(self, keys: Iterable[str | Script]) -> None:
@@ -255,8 +257,10 @@ class Lab:
                 shutil.copy(self.receipt_path(source), self.folder(here))
 
     def state(self) -> dict[str, Any]:
-        """The organisation, without what a restart leaves behind."""
-        state: dict[str, Any] = json.loads((self.dir / "state.json").read_text())
+        """The organisation, without what a restart or a change leaves behind for ever."""
+        text = (self.dir / "state.json").read_text()
+        text = re.sub(r'("WhenChangedUTC": *)"[^"]*"', r'\1"X"', text)
+        state: dict[str, Any] = json.loads(text)
         for host in state["hosts"].values():
             host.pop("iis", None)
         return state
@@ -268,10 +272,11 @@ class Lab:
         return iis
 
     def shape(self) -> dict[str, Any]:
-        """The organisation without what differs from run to run: new Guids, made-up names."""
+        """The organisation without what differs between runs: new Guids, made-up names, times."""
         first = json.loads((ROOT / "state.json").read_text())
         known = set(re.findall(r'"Guid": "([^"]*)"', json.dumps(first)))
         text = re.sub(r"-[0-9a-f]{32}\b", "-X", json.dumps(self.state()))
+        text = re.sub(r'("WhenCreatedUTC": )"[^"]*"', r'\1"X"', text)
 
         def fresh(match: re.Match[str]) -> str:
             return match.group() if match.group(1) in known else '"Guid": "X"'
@@ -404,26 +409,28 @@ class Stages:
 
     def after(self, key: str | Script | None) -> Lab:
         """The organisation after this runbook; None is the first state."""
-        script = None if key is None else self.scripts.find(key)
-        name = "first" if script is None else script.number.replace("/", "-")
+        if key is None:
+            return self.keep("first", lambda folder: Lab(folder, self.scripts))
+        script = self.scripts.find(key)
+
+        def make(folder: Path) -> Lab:
+            lab = Lab(folder, self.scripts, copy_of=self.before(script))
+            lab.all([script])
+            return lab
+
+        return self.keep(script.number.replace("/", "-"), make)
+
+    def keep(self, name: str, make: Callable[[Path], Lab]) -> Lab:
+        """The lab of this name, made when it is first asked for. Copy it, do not use it."""
+        folder, done = self.folder / name, self.folder / f"{name}.now"
         with (self.folder / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            done = self.folder / f"{name}.now"
             if not done.exists():
-                lab = self._make(self.folder / name, script)
-                done.write_text(lab.now.isoformat())
+                shutil.rmtree(folder, ignore_errors=True)
+                done.write_text(make(folder).now.isoformat())
         lab = Lab.__new__(Lab)
-        lab.dir, lab.scripts = self.folder / name, self.scripts
-        lab.now, lab.out, lab.calls = datetime.fromisoformat(done.read_text()), "", []
-        return lab
-
-    def _make(self, folder: Path, script: Script | None) -> Lab:
-        shutil.rmtree(folder, ignore_errors=True)
-        if script is None:
-            return Lab(folder, self.scripts)
-        before = self.scripts.before(script)
-        lab = Lab(folder, self.scripts, copy_of=self.after(before[-1] if before else None))
-        lab.all([script])
+        lab.dir, lab.scripts, lab.out, lab.calls = folder, self.scripts, "", []
+        lab.now = datetime.fromisoformat(done.read_text())
         return lab
 
     def before(self, key: str | Script) -> Lab:

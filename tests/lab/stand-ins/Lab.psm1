@@ -1,14 +1,15 @@
 # What every stand-in shares: the counted call with its fault, the state file and the clock.
 
 $script:Calls = 0
+$script:Open = New-Object -TypeName System.Collections.ArrayList
 $script:Slept = 0
 $script:Elapsed = [System.Diagnostics.Stopwatch]::StartNew()
 
 function Invoke-LabFault {
     # LAB_FAIL and LAB_KILL are '<number of the call>:before' or '...:after'.
-    param ([string] $Place, [string] $Name)
+    param ([int] $Number, [string] $Place, [string] $Name)
 
-    $here = '{0}:{1}' -f $script:Calls, $Place
+    $here = '{0}:{1}' -f $Number, $Place
     if ($env:LAB_FAIL -eq $here) {
         throw "Lab: fault $Place $Name"
     }
@@ -23,8 +24,9 @@ function Enter-LabCall {
     param ([string] $Name)
 
     $script:Calls += 1
+    $null = $script:Open.Add(@{ Name = $Name; Number = $script:Calls })
     [System.IO.File]::AppendAllText("$env:LAB_DIR/calls.log", "$Name`n")
-    Invoke-LabFault -Place 'before' -Name $Name
+    Invoke-LabFault -Number $script:Calls -Place 'before' -Name $Name
     if ($env:LAB_HOOK -and $env:LAB_HOOK.StartsWith("$Name=")) {
         # A colleague at work: after the named call the state file is replaced by another.
         [System.IO.File]::Copy($env:LAB_HOOK.Split('=')[1], "$env:LAB_DIR/state.json", $true)
@@ -33,10 +35,17 @@ function Enter-LabCall {
 }
 
 function Exit-LabCall {
-    # The last words of every stand-in.
+    # The last words of every stand-in; those that it called itself have ended before.
     param ([string] $Name)
 
-    Invoke-LabFault -Place 'after' -Name $Name
+    for ($at = $script:Open.Count - 1; $at -ge 0; $at -= 1) {
+        $call = $script:Open[$at]
+        $script:Open.RemoveAt($at)
+        if ($call.Name -eq $Name) {
+            Invoke-LabFault -Number $call.Number -Place 'after' -Name $Name
+            return
+        }
+    }
 }
 
 function Read-LabState {
@@ -95,11 +104,12 @@ function Get-Date {
 }
 
 function Start-Sleep {
-    # Time passes at once.
+    # Time passes at once; the next run begins later by that much.
     [CmdletBinding()]
     param ([int] $Seconds)
 
     $script:Slept += $Seconds
+    [System.IO.File]::WriteAllText("$env:LAB_DIR/slept", $script:Slept)
 }
 
 Export-ModuleMember -Function '*'

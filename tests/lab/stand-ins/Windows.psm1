@@ -135,8 +135,9 @@ function Get-Acl {
     }
     # Only icacls.exe gives a folder its closed rights; before that it inherits.
     $log = "$env:LAB_DIR/icacls.log"
+    $short = $LiteralPath.Replace("$env:LAB_DIR/", '')
     $rights = 'D:AI(A;OICIID;FA;;;SY)(A;OICIID;FA;;;BA)(A;OICIID;0x1200a9;;;BU)'
-    $ours = "$LiteralPath /inheritance:r"
+    $ours = "`n$short /inheritance:r"
     if ([System.IO.File]::Exists($log) -and [System.IO.File]::ReadAllText($log).Contains($ours)) {
         $rights = 'D:PAI(A;OICI;FA;;;BA)(A;OICI;FA;;;SY)'
         if (Get-LabFlag -Name 'open-folder') {
