@@ -104,6 +104,21 @@ def test_r29_own_signer_is_a_whole_part_of_the_subject(toys, subject, code):
         said(lab, f"is signed by '{subject}', expected is '{OWN}'. Fetch the approved file again.")
 
 
+@pytest.mark.parametrize(("thumbprint", "code"), [("AB" * 20, 0), ("ab" * 20, 0), ("CD" * 20, 2)])
+def test_r29_own_signer_can_be_pinned_by_thumbprint(toys, thumbprint, code):
+    lab = toys(signer=thumbprint)
+    assert lab.run(toy.CHANGE, "-WhatIf", LAB_SIGNATURE=f"Valid|CN=x, {thumbprint}x") == code, (
+        lab.out
+    )
+    if code:
+        said(lab, f"expected is '{thumbprint}'. Fetch the approved file again.")
+
+
+def test_a_thumbprint_in_a_subject_is_no_thumbprint(toys):
+    lab = toys(signer="CD" * 20)
+    assert lab.run(toy.CHANGE, "-WhatIf", LAB_SIGNATURE=f"Valid|CN=x, {'CD' * 20}") == 2, lab.out
+
+
 @pytest.mark.parametrize(
     ("members", "groups", "code"),
     [

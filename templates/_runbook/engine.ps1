@@ -269,14 +269,23 @@ function Get-ParameterProblem {
     }
 }
 
-function Get-SignerProblem ([string] $Path, [string] $Signer) {
-    # One sentence when a file is not as its signer left it; the signer is part of a subject.
+function Get-SignerProblem ([string] $Path, [string[]] $Signer) {
+    # One sentence when a file is not as one of its signers left it: a thumbprint, or a whole part
+    # of a subject.
     $again = 'Restore it from the installation media of this build.'
     if ($Path -eq $PSCommandPath) { $again = 'Fetch the approved file again.' }
     if (-not [System.IO.File]::Exists($Path)) { return "$Path is missing. $again" }
     $signature = Get-AuthenticodeSignature -LiteralPath $Path -ErrorAction Stop
     $subject = ''
-    if ($signature.SignerCertificate) { $subject = [string] $signature.SignerCertificate.Subject }
+    $thumbprint = ''
+    if ($signature.SignerCertificate) {
+        $subject = [string] $signature.SignerCertificate.Subject
+        $thumbprint = [string] $signature.SignerCertificate.Thumbprint
+    }
+    $expected = @($Signer | Where-Object -FilterScript {
+            if ($_ -match '^[0-9A-F]{40}$') { $_ -eq $thumbprint }
+            else { $subject -cmatch ('(^|, )' + [regex]::Escape($_) + '(,|$)') }
+        })
     $status = [string] $signature.Status
     $words = @{
         NotSigned = "it has no signature. $again"
@@ -292,8 +301,8 @@ function Get-SignerProblem ([string] $Path, [string] $Signer) {
         "${Path}: $($words[$status])"
     } elseif ($status -ne 'Valid') {
         "${Path}: the signature status is $status. $again"
-    } elseif ($subject -cnotmatch ('(^|, )' + [regex]::Escape($Signer) + '(,|$)')) {
-        "$Path is signed by '$subject', expected is '$Signer'. $again"
+    } elseif ($expected.Count -eq 0) {
+        "$Path is signed by '$subject', expected is '$($Signer -join "' or '")'. $again"
     }
 }
 

@@ -72,3 +72,18 @@ def test_an_edited_signed_script_is_not_overwritten(built, capsys):
     path.write_bytes(path.read_bytes().replace(b"\r\n", b"\r\n# edited\r\n", 1))
     assert cli.run(BUILD) == 1
     assert path.name in capsys.readouterr().err
+
+
+def test_runbooks_ask_for_the_signers_of_the_inventory(built):
+    text = (ROOT / "inventories" / "litwareinc.yml").read_text("utf-8")
+    thumbprint = verify.facts(makers.code_certificate("rsa-3072")).thumbprint
+    own = Path("litwareinc.yml")
+    own.write_text(text.replace("  window:", f"  signers: [{thumbprint}]\n  window:", 1), "utf-8")
+    assert cli.run(["build", str(own)]) == 0
+    for path in built.rglob("*.ps1"):
+        assert f"    Signer = @(\r\n        '{thumbprint}')".encode() in path.read_bytes()
+
+
+def test_without_signers_nothing_is_asked(built):
+    for path in built.rglob("*.ps1"):
+        assert b"    Signer = @()" in path.read_bytes()
