@@ -20,7 +20,7 @@ LAYERS = [
     {"pipeline"},
     {"differences", "formats"},
     {"codes"},
-    {"bundle", "report", "limit"},
+    {"bundle", "report", "limit", "graph"},
     {"runsheet", "manifest", "swap"},
     {"lint"},
     {"rules"},
