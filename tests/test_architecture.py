@@ -20,7 +20,7 @@ LAYERS = [
     {"pipeline"},
     {"differences", "formats"},
     {"codes"},
-    {"bundle", "report", "limit", "graph"},
+    {"bundle", "report", "limit", "graph", "schema_export", "doctor"},
     {"runsheet", "manifest", "swap"},
     {"lint"},
     {"rules"},

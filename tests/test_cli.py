@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from generator import cli, pipeline
+from generator.cli.group import COMMANDS
 from generator.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -249,7 +250,7 @@ class TestLint:
         assert cli.run(["lint", "inventories/broken.yml"]) == 1
         shown = capsys.readouterr().out
         assert "templates/exchange/stray.ps1.j2:1:4: error[T221]" in shown
-        assert "inventories/broken.yml:1:26: error[E101]" in shown
+        assert "inventories/broken.yml:1:29: error[E101]" in shown
 
     def test_a_build_is_judged_by_the_rules(
         self, project: Path, capsys: pytest.CaptureFixture[str]
@@ -282,3 +283,33 @@ class TestLint:
     ) -> None:
         assert cli.run(["validate", "inventories/litwareinc.yml", "--format", "json"]) == 0
         assert json.loads(capsys.readouterr().out) == {"findings": []}
+
+
+class TestCompletion:
+    @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+    def test_every_shell_gets_its_script(
+        self, shell: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert cli.run(["completion", shell]) == 0
+        assert f"_RUNBOOK_COMPLETE={shell}_complete" in capsys.readouterr().out
+
+    @staticmethod
+    def completed(words: str) -> list[str]:
+        run = subprocess.run(
+            [sys.executable, "-m", "generator"],
+            cwd=ROOT, capture_output=True, text=True, check=False,
+            env={
+                "_RUNBOOK_COMPLETE": "bash_complete",
+                "COMP_WORDS": words,
+                "COMP_CWORD": str(len(words.split(" ")) - 1),
+            },
+        )  # fmt: skip
+        return [line.partition(",")[2] for line in run.stdout.splitlines()]
+
+    def test_commands(self) -> None:
+        assert self.completed("runbook va") == ["validate"]
+        assert self.completed("runbook ") == list(COMMANDS)
+
+    def test_options_and_their_values(self) -> None:
+        assert self.completed("runbook build --di") == ["--diff"]
+        assert self.completed("runbook graph x --format m") == ["mermaid"]

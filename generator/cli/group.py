@@ -15,6 +15,9 @@ COMMANDS = {
     "graph": ("generator.cli.read", "Draw the phases and gates of the change."),
     "build": ("generator.cli.build", "Write the runbooks, or tell what would change."),
     "lint": ("generator.cli.lint", "Check templates, and the scripts made from them."),
+    "schema": ("generator.cli.project", "Write the JSON Schema of inventories, for editors."),
+    "doctor": ("generator.cli.project", "Check this machine and this project, with cures."),
+    "completion": ("generator.cli.project", "Write the completion script of a shell."),
 }
 """Command -> its module and the line that `runbook --help` shows."""
 
