@@ -86,7 +86,9 @@ def _rule(code: str, about: Code | None) -> dict[str, Any]:
 
 
 def _result(finding: Finding, index: int) -> dict[str, Any]:
-    place: dict[str, Any] = {"artifactLocation": {"uri": quote(finding.file, errors="backslashreplace")}}
+    place: dict[str, Any] = {
+        "artifactLocation": {"uri": quote(finding.file, errors="backslashreplace")}
+    }
     if finding.line:
         place["region"] = {"startLine": finding.line, "startColumn": max(finding.column, 1)}
     return {

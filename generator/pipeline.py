@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from generator.findings import Finding, FindingsError, ordered
-from generator.model import Build, Inventory, Plan, Product
+from generator.model import Build, Inventory, Phase, Plan, Product
 from generator.templates import TemplateTree
 
 
@@ -49,9 +49,11 @@ def lint(tree: TemplateTree, path: Path | None = None) -> tuple[Finding, ...]:
     return findings
 
 
-def order(path: Path, tree: TemplateTree) -> Plan:
-    """The order of work for an inventory."""
-    return _order(path, _products(tree), tree)
+def order(path: Path, tree: TemplateTree) -> tuple[Plan, tuple[Phase, ...]]:
+    """The order of work for an inventory, and the phases that it is divided into."""
+    from generator import roles
+
+    return _order(path, _products(tree), tree), roles.load_phases(tree)
 
 
 def build(path: Path, tree: TemplateTree, limit: Sequence[str] = ()) -> Build:

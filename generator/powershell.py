@@ -49,9 +49,7 @@ def ps(value: object) -> Literal:
     if isinstance(value, Mapping):
         return _table(value)
     if isinstance(value, Sequence):
-        # Without the comma in front, `@(...)` would take a list in a list for the list itself.
-        first = ", " if len(value) == 1 and _is_list(value[0]) else ""
-        return Literal(f"@({first}{', '.join(ps(item) for item in value)})")
+        return Literal(f"@({', '.join(_items(value))})")
     raise TypeError(f"no PowerShell literal for a value of type {type(value).__name__}")
 
 
@@ -70,8 +68,12 @@ def _table(value: Mapping[object, object]) -> Literal:
     return Literal(f"@{{ {text} }}" if text else "@{}")
 
 
-def _is_list(value: object) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str)
+def _items(values: Sequence[object]) -> list[str]:
+    items: list[str] = [ps(value) for value in values]
+    if len(items) == 1 and items[0].startswith("@("):
+        # Without the comma in front, `@(...)` would take a list in a list for the list itself.
+        return [f", {items[0]}"]
+    return items
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -111,8 +113,9 @@ def ps_list(values: Sequence[object], indent: int = 8) -> Literal:
     `indent` columns.
     """
     lines = [""]
-    for index, value in enumerate(values):
-        item = ps(value) + ("," if index + 1 < len(values) else "")
+    items = _items(values)
+    for index, text in enumerate(items):
+        item = text + ("," if index + 1 < len(items) else "")
         if lines[-1] and indent + len(lines[-1]) + 1 + len(item) > WIDTH:
             lines.append(item)
         else:

@@ -22,7 +22,7 @@ LAYERS = [
     {"differences", "formats"},
     {"signing"},
     {"codes"},
-    {"bundle", "report", "limit"},
+    {"bundle", "report", "limit", "graph", "schema_export", "doctor"},
     {"runsheet", "manifest", "swap"},
     {"lint"},
     {"rules"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from generator import cli, pipeline
+from generator.cli.group import COMMANDS
 from generator.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -147,7 +149,7 @@ class TestStreams:
             env={"PYTHONIOENCODING": "cp1252", "PATH": ""},
         )  # fmt: skip
         assert run.returncode == 1
-        assert "\\u010d\xe9" in run.stderr
+        assert "\\u010d\xe9" in run.stdout
 
 
 class TestWithoutWriting:
@@ -229,3 +231,85 @@ class TestLimit:
         assert cli.run(["build", "inventories/litwareinc.yml", "--limit", "atl-cs-002"]) == 2
         assert "did you mean ATL-CS-001?" in capsys.readouterr().err
         assert not (project / "out").exists()
+
+
+class TestLint:
+    def test_templates_alone(self, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (project / "templates" / "exchange").mkdir(parents=True)
+        (project / "templates" / "exchange" / "product.yml").write_text("titel: x\n")
+        assert cli.run(["lint"]) == 1
+        shown = capsys.readouterr()
+        assert "templates/exchange/product.yml:1:1: error[T101] titel: unknown key" in shown.out
+        assert "finding" in shown.err
+
+    def test_an_inventory_and_templates_in_one_run(
+        self, project: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (project / "templates" / "exchange").mkdir(parents=True)
+        (project / "templates" / "exchange" / "stray.ps1.j2").write_text("{{ x }}")
+        assert cli.run(["lint", "inventories/broken.yml"]) == 1
+        shown = capsys.readouterr().out
+        assert "templates/exchange/stray.ps1.j2:1:4: error[T221]" in shown
+        assert "inventories/broken.yml:1:29: error[E101]" in shown
+
+    def test_a_build_is_judged_by_the_rules(
+        self, project: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        source = ROOT / "templates" / "exchange" / "shell.ps1.j2"
+        own = project / "templates" / "exchange" / "shell.ps1.j2"
+        own.parent.mkdir(parents=True)
+        text = source.read_text().replace("{% block shell %}\n", "{% block shell %}\n    gci\n", 1)
+        own.write_text(text)
+        assert cli.run(["lint", "inventories/litwareinc.yml"]) == 1
+        line = text.split("\n").index("    gci") + 1
+        expected = f"templates/exchange/shell.ps1.j2:{line}:5: error[R112] gci is an alias"
+        assert expected in capsys.readouterr().out
+        assert not (project / "out").exists()
+
+    @pytest.mark.parametrize("form", ["json", "sarif", "github"])
+    @pytest.mark.parametrize("command", ["lint", "validate"])
+    def test_findings_for_programs(
+        self, project: Path, command: str, form: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert cli.run([command, "inventories/broken.yml", "--format", form]) == 1
+        shown = capsys.readouterr().out
+        assert "inventories/broken.yml" in shown
+        assert "E101" in shown
+        if form != "github":
+            json.loads(shown)
+
+    def test_no_finding_is_an_empty_list(
+        self, project: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert cli.run(["validate", "inventories/litwareinc.yml", "--format", "json"]) == 0
+        assert json.loads(capsys.readouterr().out) == {"findings": []}
+
+
+class TestCompletion:
+    @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+    def test_every_shell_gets_its_script(
+        self, shell: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert cli.run(["completion", shell]) == 0
+        assert f"_RUNBOOK_COMPLETE={shell}_complete" in capsys.readouterr().out
+
+    @staticmethod
+    def completed(words: str) -> list[str]:
+        run = subprocess.run(
+            [sys.executable, "-m", "generator"],
+            cwd=ROOT, capture_output=True, text=True, check=False,
+            env={
+                "_RUNBOOK_COMPLETE": "bash_complete",
+                "COMP_WORDS": words,
+                "COMP_CWORD": str(len(words.split(" ")) - 1),
+            },
+        )  # fmt: skip
+        return [line.partition(",")[2] for line in run.stdout.splitlines()]
+
+    def test_commands(self) -> None:
+        assert self.completed("runbook va") == ["validate"]
+        assert self.completed("runbook ") == list(COMMANDS)
+
+    def test_options_and_their_values(self) -> None:
+        assert self.completed("runbook build --di") == ["--diff"]
+        assert self.completed("runbook graph x --format m") == ["mermaid"]

@@ -105,7 +105,7 @@ def test_wait_ends_although_the_clock_is_set_back(toys):
     said(lab, "did not come within 20 s")
 
 
-def test_error_in_apply_fails_voids_and_says_what_was_begun(toys):
+def test_r45_an_error_in_apply_fails_and_the_end_says_what_was_begun(toys):
     lab = toys()
     lab.run(toy.CHANGE, "-WhatIf")
     lab = toys()
@@ -269,7 +269,7 @@ def run_shows(lab: Lab) -> list[str]:
     return [line.split()[2] for line in lab.out.split("\n") if line.startswith("Step ")]
 
 
-def test_a_refusal_after_a_change_is_a_failure(toys):
+def test_r13_a_refusal_after_a_change_is_a_failure(toys):
     strict = toy.FORWARD["list"] + (
         "    Require = {\n        if ((Get-ToyValue -Name 'text') -eq 'new') {\n"
         "            'It must not be new. Ask why.'\n        }\n    }\n"

@@ -23,9 +23,9 @@ SIGNED = "CN=Release, O=Litware, Inc., C=US"
         ({"LAB_DOMAIN": "corp.litwareinc.com"}, "this is TOY-01.corp.litwareinc.com"),
         ({"LAB_PSVERSION": "7.4.0"}, "This is PowerShell 7.4.0"),
     ],
-    ids=["host", "elevation", "bits", "domain", "r43_edition"],
+    ids=["host", "elevation", "bits", "domain", "edition"],
 )
-def test_r43_place_is_guarded(toys, more, words):
+def test_r40_r43_place_is_guarded(toys, more, words):
     lab = toys()
     assert lab.run(toy.CHANGE, *YES, **more) == 2, lab.out
     refused(lab, words, "Next: do what the lines 'refused'")

@@ -28,6 +28,16 @@ def test_undo_restores_the_first_state_and_voids_the_forward_receipt(done):
     refused(done, "ended as 'void'. Run it again until it is completed.")
 
 
+def test_r09_after_records_are_archived_before_before_records(done):
+    done.all([toy.UNDO])
+    moved = {
+        kind: [path.stat().st_ctime_ns for path in done.folder(toy.UNDO).glob(f"*.{kind}.json.*")]
+        for kind in ("After", "Before")
+    }
+    assert len(moved["After"]) == len(moved["Before"]) == 3
+    assert max(moved["After"]) < min(moved["Before"])
+
+
 def test_forward_after_undo_voids_the_undo_and_records_anew(done):
     done.all([toy.UNDO, toy.CHANGE])
     assert done.receipt(toy.UNDO)["outcome"] == "void"

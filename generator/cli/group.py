@@ -12,8 +12,12 @@ from generator import __version__
 COMMANDS = {
     "validate": ("generator.cli.read", "Check an inventory and name every mistake in it."),
     "plan": ("generator.cli.read", "Show what runs where, in which order, wanting what."),
+    "graph": ("generator.cli.read", "Draw the phases and gates of the change."),
     "build": ("generator.cli.build", "Write the runbooks, or tell what would change."),
     "lint": ("generator.cli.lint", "Check templates, and the scripts made from them."),
+    "schema": ("generator.cli.project", "Write the JSON Schema of inventories, for editors."),
+    "doctor": ("generator.cli.project", "Check this machine and this project, with cures."),
+    "completion": ("generator.cli.project", "Write the completion script of a shell."),
     "sign": ("generator.signing.commands", "Sign scripts, or a folder that a build wrote."),
     "verify": ("generator.cli.package", "Verify scripts, a built folder or a package."),
     "inspect": ("generator.signing.commands_read", "Show what stands in signatures."),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from generator import graph as drawing
 from generator import pipeline, report
 from generator.cli import screen
 from generator.cli.options import (
@@ -41,3 +42,19 @@ def plan(*, inventory: Path, templates: Path | None, form: str) -> None:
     """Show what runs where, in which order, after what, with the values each step wants."""
     built = pipeline.build(inventory, template_tree(templates))
     click.echo(report.plan_json(built) if form == "json" else report.plan_text(built), nl=False)
+
+
+@click.command()
+@inventory_argument
+@templates_option
+@format_option("text", "mermaid", what="For a terminal, or as a flowchart of Mermaid.")
+def graph(*, inventory: Path, templates: Path | None, form: str) -> None:
+    """Draw the phases of the change, the runbooks in them and the gates between these.
+
+    A runbook waits for the receipts of those that it comes after. One that runs on several
+    servers is drawn once. Put the Mermaid form between ```mermaid and ``` in a Markdown file to
+    see it as a picture.
+    """
+    planned, phases = pipeline.order(inventory, template_tree(templates))
+    draw = drawing.mermaid if form == "mermaid" else drawing.text
+    click.echo(draw(planned, phases), nl=False)

@@ -11,7 +11,11 @@ from generator.rules.syntax import Script
 
 _STRING = r"'(?:[^']|'')*'|\"(?:[^\"`]|`.|\"\")*\""
 _PART = r"(?:'(?:[^']|'')*'|\[char\]0x[0-9A-F]{4})"
-_VALUE = re.compile(rf"\({_PART}(?: \+ {_PART})+\)|'(?:[^']|'')*'|\S+")
+_ROW = rf"\({_PART}(?: \+ {_PART})*\)"
+_VALUE = re.compile(
+    # A string of many unusual characters is a sum of sums.
+    rf"\((?:{_PART}|{_ROW})(?: \+ (?:{_PART}|{_ROW}))*\)|'(?:[^']|'')*'|\S+"
+)
 _TOKEN = re.compile(rf"(?P<string>{_STRING})|(?P<comment>(?<![^\s;(){{}},])#.*)")
 _LEAST_BESIDE_A_VALUE = 60
 

@@ -195,6 +195,8 @@ AUTODISCOVER = (
         change=web(SERVICE_URL, status=503)),
     row("autodiscover-silent", NETWORK, "look at name resolution, firewall and the load", 4,
         change=web(SERVICE_URL, failure="ConnectFailure")),
+    row("no-date", NETWORK, "sends no Date. Compare the clocks by hand on both servers", 4,
+        change=web(SERVICE_URL, status=401, headers={"Date": "none"})),
     row("clock", NETWORK, "s apart, tokens allow 300. Run on the server that is wrong", 4,
         change=web(SERVICE_URL, status=401, headers={"Date": "Sat, 06 Mar 2027 20:00:00 GMT"})),
     row("proxy", NETWORK, ("on its bypass list, in the Internet Options", "proxy:8080"), 4,

@@ -33,7 +33,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "litwareinc").is_dir():
-            return build_into(folder, TemplateTree.for_project())
+            return build_into(folder, TemplateTree((toy.TEMPLATES,)))
     return folder / "litwareinc"
 
 

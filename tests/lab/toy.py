@@ -7,11 +7,15 @@ can be replaced, so that a test shows the one thing that it is about.
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 from lab.lab import Scripts
 
-SPINE = Path(__file__).resolve().parents[2] / "templates" / "_runbook"
+TEMPLATES = Path(os.environ.get("LAB_TEMPLATES", Path(__file__).resolve().parents[2] / "templates"))
+"""The templates that tests run; another folder when a cure is taken out of them."""
+
+SPINE = TEMPLATES / "_runbook"
 HOST = "TOY-01"
 CHANGE = f"10-001-toy-change_{HOST}"
 CHECK = f"50-001-toy-check_{HOST}"

@@ -61,7 +61,8 @@ function Edit-SkypeStore {
     $state = Read-LabState
     $before = ConvertTo-Json -InputObject (Get-SkypeCopy -State $state) -Depth 8
     if (-not $state.skype.PSObject.Properties['replicas']) {
-        $state.skype | Add-Member -MemberType NoteProperty -Name 'replicas' -Value ([pscustomobject] @{})
+        $none = [pscustomobject] @{}
+        $state.skype | Add-Member -MemberType NoteProperty -Name 'replicas' -Value $none
     }
     foreach ($server in Get-SkypeServer -State $state) {
         if (-not $state.skype.replicas.PSObject.Properties[$server]) {
@@ -377,7 +378,8 @@ function Get-CsManagementStoreReplicationStatus {
         $silent = @(Get-LabField -Object $state.skype -Name 'silentReplicas')
         foreach ($server in @(Get-SkypeServer -State $state) + 'atl-edge-001.litwareinc.com') {
             $late = [bool] (Get-LabField -Object $behind -Name $server)
-            if ((-not $ReplicaFqdn -or $ReplicaFqdn -eq $server) -and $silent -notcontains $server) {
+            if ((-not $ReplicaFqdn -or $ReplicaFqdn -eq $server) -and
+                $silent -notcontains $server) {
                 [pscustomobject] @{
                     UpToDate = $server -notlike '*edge*' -and
                     (-not $late -or (Get-LabFlag -Name 'hasty'))
@@ -492,7 +494,8 @@ function Get-SkypeFault {
         $words
     } elseif (-not $url.EndsWith('/autodiscover/autodiscover.svc')) {
         "$words ---> System.Net.WebException: The remote server returned an error: (404) Not Found."
-    } elseif ($application.Count -ne 1 -or $known -notcontains (Get-SkypeKey -Assigned $store.assigned) -or
+    } elseif ($application.Count -ne 1 -or
+        $known -notcontains (Get-SkypeKey -Assigned $store.assigned) -or
         -not $trusted.Contains("$script:Skype@$($store.oauth.Realm)")) {
         "$words ---> System.Net.WebException: The remote server returned an error: (401) " +
         'Unauthorized.'
@@ -526,7 +529,8 @@ function Test-CsExStorageConnectivity {
         return
     }
     if (Get-LabFlag -Name 'denied') {
-        throw (New-Object -TypeName System.UnauthorizedAccessException -ArgumentList 'Access Denied')
+        throw (New-Object -TypeName System.UnauthorizedAccessException -ArgumentList (
+                'Access Denied'))
     }
     $fault = Get-SkypeFault
     if ($fault) {
