@@ -1,8 +1,8 @@
 """Signing and verifying as ratios against their limits and peers, all measured in one run.
 
 `PYTHONPATH=. python tests/bench_signing.py` prints a table; `--quick` takes fewer files. Both sides
-of a ratio take turns in short rounds and the best round counts, so that other work on the machine
-disturbs both alike.
+of a ratio take turns in short rounds and the best round counts; what runs in one thread counts in
+CPU time. So other work on the machine disturbs both alike.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ ROUND = 20
 
 
 def best(functions: list[Callable[[], object]], rounds: int) -> list[float]:
-    """Seconds for a call of each, of its best round; the rounds of all take turns."""
+    """CPU seconds for a call of each, of its best round; the rounds of all take turns."""
     found = [float("inf")] * len(functions)
     for _ in range(rounds):
         for at, function in enumerate(functions):
-            start = time.perf_counter()
+            start = time.process_time()
             for _ in range(ROUND):
                 function()
-            found[at] = min(found[at], (time.perf_counter() - start) / ROUND)
+            found[at] = min(found[at], (time.process_time() - start) / ROUND)
     return found
 
 

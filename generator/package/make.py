@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from generator import manifest
+from generator import manifest, pipeline
 from generator.errors import UsageError
 from generator.package import archive, contents, names, reproduce, verifier
 from generator.signing import folder as folders
 from generator.signing import signer as signing
 from generator.signing import verify
-from generator.signing.errors import IntegrityError
+from generator.signing.errors import IntegrityError, PolicyError
 from generator.signing.signer import Identity, ScriptSigner
 from generator.templates import TemplateTree
 
@@ -23,11 +23,13 @@ def make(
     identity: Identity,
     evidence: Mapping[str, bytes],
 ) -> bytes:
-    """The bytes of the package of a signed folder; raises IntegrityError, UsageError.
+    """The bytes of the package of a signed folder; raises IntegrityError, PolicyError,
+    UsageError.
 
     `evidence` are files to be added, by name. The folder must be unchanged since it was signed,
     signed by the identity's certificate, and what the inventory and templates give today.
     """
+    _refuse_unwanted_signer(inventory, tree, identity)
     built = folders.load(folder)
     damage = [*folders.problems(built), *folders.unlisted(built)]
     if damage:
@@ -71,6 +73,17 @@ def seal(files: dict[str, bytes], built: folders.Folder, identity: Identity) -> 
     if problems:
         raise UsageError("\n".join(["names that would not survive every copy:", *problems]))
     return archive.write(whole)
+
+
+def _refuse_unwanted_signer(inventory: Path, tree: TemplateTree, identity: Identity) -> None:
+    wanted = pipeline.load(inventory, tree).values["change"].get("signers", [])
+    own = verify.facts(identity.certificate).thumbprint
+    if wanted and own not in [thumbprint.upper() for thumbprint in wanted]:
+        raise PolicyError(
+            f"{inventory}: change.signers asks for {', '.join(wanted)}, and this key's certificate "
+            f"is {own}: every runbook would refuse to run. Sign with another key, or change the "
+            "inventory and build again"
+        )
 
 
 def _refuse_other_signers(

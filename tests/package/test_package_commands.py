@@ -191,3 +191,12 @@ def test_evidence_travels_along(project, tmp_path):
     assert files["evidence/rehearsal.json"] == b"{}"
     assert reproduce.differences(files) == []
     assert cli.run(["verify", "e.zip", *VERIFY]) == 0
+
+
+def test_a_signer_whom_the_inventory_does_not_name_does_not_package(project, tmp_path, capsys):
+    text = (project / "litwareinc.yml").read_text("utf-8")
+    other = tmp_path / "litwareinc.yml"
+    other.write_text(text.replace("  window:", f"  signers: [{'AB' * 20}]\n  window:", 1), "utf-8")
+    command = ["package", OUT, "--inventory", str(other), "--key", "signer.pem", "--dry-run"]
+    assert cli.run(command) == 4
+    assert "every runbook would refuse to run" in capsys.readouterr().err
