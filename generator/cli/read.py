@@ -22,7 +22,11 @@ from generator.cli.options import (
 @templates_option
 @format_option("text", "json", what="How the plan is printed.")
 def plan(*, inventory: Path, templates: Path | None, form: str) -> None:
-    """Show what runs where, in which order, after what, with the values each step wants."""
+    """Show what runs where, in which order, after what, with the values each step wants.
+
+    It is the plan of the very scripts that `runbook build` would write: first the change in its
+    order of work, then what takes it back. Nothing is written.
+    """
     with screen.bar():
         built = pipeline.build(inventory, template_tree(templates))
     click.echo(report.plan_json(built) if form == "json" else report.plan_text(built), nl=False)
