@@ -36,8 +36,9 @@ check: $(READY) ## Check format, style and types
 	$(BIN)/mypy
 
 .PHONY: snapshots
-snapshots: $(READY) ## Write the snapshots anew; read their diff before you commit it
+snapshots: $(READY) ## Write snapshots and lists in README anew; read the diff before a commit
 	$(PYTEST) -m "not soak" -k snapshot --snapshot-update
+	$(BIN)/python tests/readme.py
 
 .PHONY: lock
 lock: $(READY) ## Write requirements.lock anew from pyproject.toml

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from generator import manifest, runsheet, swap
+from generator import manifest, progress, runsheet, swap
 from generator.errors import OutputError
 from generator.model import Build
 from generator.powershell import without_signature
@@ -215,7 +215,7 @@ def name_problems(folder: str, files: Mapping[str, bytes]) -> list[str]:
 def _fill(new: Path, files: Mapping[str, bytes], old: Path, foreign: tuple[str, ...]) -> None:
     for folder in dict.fromkeys((new / path).parent for path in files):
         folder.mkdir(exist_ok=True)
-    for path, data in files.items():
+    for path, data in progress.over(files.items(), "Writing files"):
         (new / path).write_bytes(data)
     for path in foreign:
         _carry(old / path, new / path)

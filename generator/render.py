@@ -14,7 +14,7 @@ from typing import Any
 
 import jinja2
 
-from generator import environment, facts, powershell
+from generator import environment, facts, powershell, progress
 from generator.findings import Finding, FindingsError
 from generator.model import Build, Piece, Plan, Product, RenderedRunbook, Runbook, Step
 from generator.powershell import Literal
@@ -48,13 +48,14 @@ class _Renderer:
         self.findings: list[Finding] = []
 
     def build(self) -> Build:
-        work = {runbook.id: self._work(runbook) for runbook in self.plan.runbooks}
+        runbooks = self.plan.runbooks
+        work = {one.id: self._work(one) for one in progress.over(runbooks, "Rendering steps")}
         if self.findings:
             raise FindingsError(list(dict.fromkeys(self.findings)))
         commands = facts.commands(self.plan, self.products, work)
         hashes: dict[str, str] = {}
         rendered: list[RenderedRunbook] = []
-        for runbook in self.plan.runbooks:
+        for runbook in progress.over(runbooks, "Joining scripts"):
             script = self._script(runbook, work[runbook.id], commands[runbook.id], hashes)
             hashes[runbook.id] = script.content_hash
             rendered.append(script)

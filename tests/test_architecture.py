@@ -36,7 +36,7 @@ LAYERS = [
     {"schema_sentences"},
     {"yaml_source"},
     {"yaml_faults"},
-    {"findings", "model", "powershell", "templates"},
+    {"findings", "model", "powershell", "progress", "templates"},
     {"errors"},
 ]
 LAYER_OF = {name: at for at, names in enumerate(LAYERS) for name in names}

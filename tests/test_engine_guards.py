@@ -7,8 +7,8 @@ from lab import toy
 from lab.lab import YES
 from lab.saying import refused, said
 
-OWN = "O=Litware, Inc."
-SIGNED = "CN=Release, O=Litware, Inc., C=US"
+OWN = 'O="Litware, Inc."'
+SIGNED = 'CN=Release, O="Litware, Inc.", C=US'
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,13 @@ def test_r29_each_signature_status_has_its_own_sentence(toys, status):
 
 @pytest.mark.parametrize(
     ("subject", "code"),
-    [(SIGNED, 0), (OWN, 0), ("CN=x, O=Litware", 2), ("CN=x, O=Litware, Inc. Ltd, C=US", 2)],
+    [
+        (SIGNED, 0),
+        (OWN, 0),
+        ("CN=x, O=Litware", 2),
+        ('CN=x, O="Litware, Inc.", O=x', 0),
+        ('CN=x O="Litware, Inc."', 2),
+    ],
 )
 def test_r29_own_signer_is_a_whole_part_of_the_subject(toys, subject, code):
     lab = toys(signer=OWN)

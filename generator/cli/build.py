@@ -69,12 +69,14 @@ def build(
     templates say today, and if not, what differs? Both may be given together.
     """
     tree = template_tree(templates)
-    built = pipeline.build(inventory, tree, limit)
+    with screen.bar():
+        built = pipeline.build(inventory, tree, limit)
     for path in built.shadowed:
         screen.say(f"note: {path} stands in for the built-in template")
     if check or diff:
         return _compare(built, tree, out, check=check, diff=diff)
-    report = bundle.write(built, out, tree, force=force, dry_run=dry_run)
+    with screen.bar():
+        report = bundle.write(built, out, tree, force=force, dry_run=dry_run)
     screen.say(report.sentence())
     return 0
 

@@ -10,7 +10,7 @@ from click.shell_completion import CompletionItem
 from generator import __version__
 
 COMMANDS = {
-    "validate": ("generator.cli.read", "Check an inventory and name every mistake in it."),
+    "validate": ("generator.cli.validate", "Check an inventory and name every mistake in it."),
     "plan": ("generator.cli.read", "Show what runs where, in which order, wanting what."),
     "graph": ("generator.cli.read", "Draw the phases and gates of the change."),
     "build": ("generator.cli.build", "Write the runbooks, or tell what would change."),

@@ -49,7 +49,8 @@ def lint(*, inventory: Path | None, templates: Path | None, form: str, explain: 
         known = codes.every(tree)
         click.echo(_list(known) if explain.lower() == "all" else _explained(explain, known))
         return 0
-    findings = pipeline.lint(tree, inventory)
+    with screen.bar():
+        findings = pipeline.lint(tree, inventory)
     return screen.show(findings, form, tree, "no mistakes found")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +29,8 @@ class InventoryFile(click.Path):
         if path.is_dir():
             self.fail(f"{value} is a folder; name the YAML file in it.", param, ctx)
         if not path.exists():
+            import difflib  # noqa: PLC0415 - only where there is a mistake
+
             near = difflib.get_close_matches(path.name, _names(path.parent), n=1)
             hint = f" Did you mean {(path.parent / near[0]).as_posix()}?" if near else ""
             self.fail(f"there is no file {value}.{hint}", param, ctx)

@@ -1,4 +1,4 @@
-"""Commands that read an inventory and write nothing: validate, plan, graph."""
+"""Commands that show a change before it is built: plan, graph."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from generator import graph as drawing
 from generator import pipeline, report
 from generator.cli import screen
 from generator.cli.options import (
-    FINDING_FORMATS,
     format_option,
     inventory_argument,
     template_tree,
@@ -21,26 +20,15 @@ from generator.cli.options import (
 @click.command()
 @inventory_argument
 @templates_option
-@format_option(*FINDING_FORMATS, what="How findings are printed, as for `runbook lint`.")
-def validate(*, inventory: Path, templates: Path | None, form: str) -> int:
-    """Check INVENTORY and name every mistake in it, each with its line and what to do.
-
-    All mistakes are found in one run: the form of the file, unknown and missing keys, values that
-    cannot be, and keys that contradict each other. Nothing is written. Ends with 1 when something
-    was found; `runbook lint --explain CODE` tells more about the code of a finding.
-    """
-    tree = template_tree(templates)
-    findings = pipeline.validate(inventory, tree)
-    return screen.show(findings, form, tree, f"{inventory.as_posix()}: no mistakes found")
-
-
-@click.command()
-@inventory_argument
-@templates_option
 @format_option("text", "json", what="How the plan is printed.")
 def plan(*, inventory: Path, templates: Path | None, form: str) -> None:
-    """Show what runs where, in which order, after what, with the values each step wants."""
-    built = pipeline.build(inventory, template_tree(templates))
+    """Show what runs where, in which order, after what, with the values each step wants.
+
+    It is the plan of the very scripts that `runbook build` would write: first the change in its
+    order of work, then what takes it back. Nothing is written.
+    """
+    with screen.bar():
+        built = pipeline.build(inventory, template_tree(templates))
     click.echo(report.plan_json(built) if form == "json" else report.plan_text(built), nl=False)
 
 

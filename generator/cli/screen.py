@@ -5,15 +5,22 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
+from generator import progress
 from generator.findings import Finding, report
 from generator.templates import TemplateTree
 
 FOUND = 1
 """The exit code when there are findings."""
+
+PATIENCE = 1.0
+"""Seconds that a command may take before a bar is shown."""
 
 _HEAD = re.compile(r"^(?P<place>\S.*?): (?P<code>error\[[A-Z]\d{3}\])", re.MULTILINE)
 _CARET = re.compile(r"^ +\^$", re.MULTILINE)
@@ -59,6 +66,51 @@ def show(findings: Sequence[Finding], form: str, tree: TemplateTree, nothing: st
         click.echo(paint(report(findings)), color=colour())
     say(counted(findings) if findings else nothing)
     return FOUND if findings else 0
+
+
+@contextmanager
+def bar() -> Iterator[None]:
+    """Within the block, a bar shows how far the stages are: on terminals, when it takes long."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    shown = _Bar()
+    try:
+        with progress.heard_by(shown):
+            yield
+    finally:
+        shown.close()
+
+
+class _Bar:
+    """Listens to stages; the first second shows nothing."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self._stage = ""
+        self._at = 0
+        self._bar: Any = None
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """A stage has done so many of its items."""
+        if stage != self._stage:
+            self.close()
+            self._stage, self._at = stage, 0
+        if self._bar is None and done < total and time.monotonic() - self._begun >= PATIENCE:
+            self._bar = click.progressbar(
+                length=total, label=f"{stage:<16}", file=sys.stderr, color=colour()
+            )
+            self._bar.__enter__()
+        # Some twenty steps are enough to see that it moves.
+        if self._bar is not None and (done == total or done - self._at >= total // 20):
+            self._bar.update(done - self._at)
+            self._at = done
+
+    def close(self) -> None:
+        """The bar of a stage ends where it is, so that the next line stands below it."""
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+            self._bar = None
 
 
 def counted(findings: Sequence[Finding], then: str = "") -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from generator import progress
 from generator.findings import Finding
 from generator.model import Build, Piece, Product, RenderedRunbook, Runbook, Values
 from generator.rules import lines as line_rules
@@ -183,7 +184,7 @@ def check(
     judge = Judge(products, base, tree)
     values = build.plan.inventory.values
     found: list[Finding] = []
-    for script in build.rendered:
+    for script in progress.over(build.rendered, "Checking scripts"):
         runbook = script.runbook
         own = runbook.host.values.get("version")
         version = own or values[runbook.definition.product].get("version", "")

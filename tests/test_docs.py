@@ -1,0 +1,134 @@
+"""What README and CONTRIBUTING say is so: commands run, lists and tables are those of the code."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+import readme
+
+from generator import cli, errors
+from generator.cli.group import COMMANDS
+from generator.cli.group import cli as group
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md")
+
+
+def shown_commands() -> list[str]:
+    """Every line `$ command` of the documents, but for make."""
+    found: list[str] = []
+    for name in DOCUMENTS:
+        text = (ROOT / name).read_text("utf-8")
+        for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
+            found += [line[2:] for line in block.splitlines() if line.startswith("$ ")]
+    return [line for line in dict.fromkeys(found) if not line.startswith("make ")]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project like the one that the documents are about, in which commands may write."""
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copytree(ROOT / "inventories", folder / "inventories")
+    return folder
+
+
+def test_the_documents_show_commands() -> None:
+    assert {line.split()[1] for line in shown_commands()} >= COMMANDS.keys() - {"completion"}
+
+
+@pytest.mark.parametrize("line", shown_commands())
+def test_every_command_that_is_shown_runs(line: str, project: Path) -> None:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    run = subprocess.run(
+        shlex.split(line), cwd=project, env={**os.environ, "PATH": path},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    # A check of a project that is not built yet tells so.
+    fine = (0, 1) if {"--check", "--diff"} & set(shlex.split(line)) else (0,)
+    assert run.returncode in fine, run.stdout + run.stderr
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("name", list(readme.SECTIONS))
+def test_a_made_section_is_in_step(name: str) -> None:
+    assert readme.section(README, name) == readme.SECTIONS[name](), "make snapshots writes it anew"
+
+
+def test_the_table_of_exit_codes_is_complete() -> None:
+    own = [error.exit_code for error in vars(errors).values() if isinstance(error, type)]
+    assert {*own, 0, 70, 130} == set(cli.EXIT_CODES)
+
+
+def test_files_that_the_documents_name_are_there() -> None:
+    for name in DOCUMENTS:
+        text = (ROOT / name).read_text("utf-8")
+        for path in re.findall(r"`((?:generator|templates|tests|inventories)/[\w./-]+)`", text):
+            if "NAME" not in path and not (name == "README.md" and path.endswith("schema.json")):
+                assert (ROOT / path).exists(), f"{name}: {path}"
+
+
+def test_modules_that_contributing_draws_are_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    drawn = {
+        name
+        for row in re.findall(r"^\| \w+ \| (`.*?) \|", text, re.MULTILINE)
+        for name in re.findall(r"`([\w/.]+)`", row)
+        if name.endswith((".py", "/"))
+    }
+    assert len(drawn) > 20
+    for name in drawn:
+        assert (ROOT / "generator" / name).exists(), name
+
+
+class TestHelp:
+    @staticmethod
+    def command(name: str) -> click.Command:
+        found = group.get_command(click.Context(group), name)
+        assert found is not None
+        return found
+
+    @pytest.mark.parametrize("name", list(COMMANDS))
+    def test_every_command_says_what_it_is_for_in_sentences(self, name: str) -> None:
+        text = self.command(name).help or ""
+        assert len(text) > 100
+        assert text.partition("\n\n")[0].endswith((".", ":"))
+
+    @pytest.mark.parametrize("name", list(COMMANDS))
+    def test_every_option_has_help_that_ends_like_a_sentence(self, name: str) -> None:
+        for option in self.command(name).params:
+            if isinstance(option, click.Option):
+                assert (option.help or "").endswith("."), option.name
+                assert option.is_flag or option.metavar or isinstance(option.type, click.Choice)
+
+    @pytest.mark.parametrize("name", ["build", "schema"])
+    def test_a_command_that_writes_can_be_tried(self, name: str) -> None:
+        assert any("--dry-run" in option.opts for option in self.command(name).params)
+
+    @pytest.mark.parametrize("name", list(COMMANDS))
+    def test_the_list_of_commands_fits_a_line(self, name: str) -> None:
+        summary = COMMANDS[name][1]
+        assert len(summary) <= 60
+        assert summary.endswith(".")
+
+    @pytest.mark.parametrize("name", list(COMMANDS))
+    def test_command_and_options_stand_in_the_readme(self, name: str) -> None:
+        part = README.partition(f"### `runbook {name}")[2].partition("\n### ")[0]
+        assert part
+        for option in self.command(name).params:
+            if isinstance(option, click.Option):
+                assert f"`{option.opts[-1]}" in part
+
+    def test_the_list_is_in_the_help(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert cli.run(["--help"]) == 0
+        shown = capsys.readouterr().out
+        for name, (_, summary) in COMMANDS.items():
+            assert re.search(rf"^  {name} +{re.escape(summary)}$", shown, re.MULTILINE)
