@@ -13,10 +13,13 @@ from pathlib import Path
 import click
 import pytest
 import readme
+from signing import makers
 
 from generator import cli, errors
 from generator.cli.group import COMMANDS
 from generator.cli.group import cli as group
+from generator.package.reproduce import NotReproducibleError
+from generator.signing import errors as signing_errors
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -38,6 +41,21 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project like the one that the documents are about, in which commands may write."""
     folder = tmp_path_factory.mktemp("project")
     shutil.copytree(ROOT / "inventories", folder / "inventories")
+    certificate, own = makers.code_certificate("rsa-3072"), "inventories/litwareinc.yml"
+    (folder / "signer.pem").write_bytes(makers.key_pem("rsa-3072") + makers.pem(certificate))
+    (folder / "root.pem").write_bytes(makers.pem(makers.root().certificate))
+    out, key = "out/litwareinc", ["--key", "signer.pem"]
+    # What commands further down in a document find there, whichever of them run in this process.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for command in (
+            ["build", own],
+            ["sign", out, *key],
+            ["package", out, "--inventory", own, *key],
+            ["digest", out, "--cert", "signer.pem", "--output", "request.json"],
+            ["sign", "request.json", *key],
+        ):
+            assert cli.run(command) == 0
     return folder
 
 
@@ -64,7 +82,9 @@ def test_a_made_section_is_in_step(name: str) -> None:
 
 
 def test_the_table_of_exit_codes_is_complete() -> None:
-    own = [error.exit_code for error in vars(errors).values() if isinstance(error, type)]
+    known = [*vars(errors).values(), *vars(signing_errors).values(), NotReproducibleError]
+    kinds = [kind for kind in known if isinstance(kind, type)]
+    own = [kind.exit_code for kind in kinds if issubclass(kind, errors.GeneratorError)]
     assert {*own, 0, 70, 130} == set(cli.EXIT_CODES)
 
 

@@ -41,12 +41,22 @@ def verify(paths: tuple[Path, ...], form: str, **options: Any) -> int:
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--inventory", type=shared.FILE, required=True, help="What it was built from.")
+@click.option(
+    "--inventory", type=shared.FILE, metavar="FILE", required=True, help="What it was built from."
+)
 @templates_option
 @shared.key_options
 @shared.certificate_options
-@click.option("--evidence", type=shared.FILE, multiple=True, help="Files to add below evidence/.")
-@click.option("--output", type=shared.FILE, help="The package; by default FOLDER.zip.")
+@click.option(
+    "--evidence",
+    type=shared.FILE,
+    metavar="FILE",
+    multiple=True,
+    help="Files to add below evidence/.",
+)
+@click.option(
+    "--output", type=shared.FILE, metavar="FILE", help="The package; by default FOLDER.zip."
+)
 @shared.dry_run
 def package(
     folder: Path,

@@ -22,8 +22,9 @@ from generator.signing.signer import Identity, ScriptSigner
 _jobs = click.option(
     "--jobs",
     type=click.IntRange(min=1),
+    metavar="NUMBER",
     default=os.cpu_count() or 1,
-    help="How many files at a time.  [default: one a processor]",
+    help="How many files at a time; by default one a processor.",
 )
 
 
@@ -65,7 +66,10 @@ def sign(paths: tuple[Path, ...], dry_run: bool, jobs: int, **options: Any) -> N
 @_jobs
 @shared.dry_run
 def timestamp(paths: tuple[Path, ...], dry_run: bool, jobs: int, **options: Any) -> None:
-    """Add a timestamp to signed scripts, so that they outlast their certificate."""
+    """Add a timestamp to signed scripts, so that they outlast their certificate.
+
+    A timestamp that is there already is replaced. Without an answer nothing is written.
+    """
     transport = shared.transport(options)
     if transport is None:
         raise UsageError("name the time authority with --timestamp URL")
@@ -82,14 +86,19 @@ def timestamp(paths: tuple[Path, ...], dry_run: bool, jobs: int, **options: Any)
 @shared.paths
 @shared.dry_run
 def strip(paths: tuple[Path, ...], dry_run: bool) -> None:
-    """Take signatures away: afterwards each file has the bytes that it had before signing."""
+    """Take signatures away: afterwards each file has the bytes that it had before signing.
+
+    In a built folder manifest.json and SHA256SUMS follow; all files are changed or none.
+    """
     _change(batches.collect(paths), signer.strip, "stripped", jobs=1, dry_run=dry_run)
 
 
 @click.command()
 @shared.paths
 @shared.certificate_options
-@click.option("--output", type=shared.FILE, required=True, help="The request, a .json file.")
+@click.option(
+    "--output", type=shared.FILE, metavar="FILE", required=True, help="The request, a .json file."
+)
 def digest(paths: tuple[Path, ...], output: Path, **options: Any) -> None:
     """Write a signing request: the hashes of scripts, for a station that has the key.
 
@@ -104,11 +113,16 @@ def digest(paths: tuple[Path, ...], output: Path, **options: Any) -> None:
 
 @click.command()
 @shared.paths
-@click.option("--request", type=shared.FILE, required=True, help="It, with signatures.")
+@click.option(
+    "--request", type=shared.FILE, metavar="FILE", required=True, help="It, with signatures."
+)
 @shared.stamp_options
 @shared.dry_run
 def attach(paths: tuple[Path, ...], request: Path, dry_run: bool, **options: Any) -> None:
-    """Put the signatures of a request into the scripts that it was made for."""
+    """Put the signatures of a request into the scripts that it was made for.
+
+    A file that changed since then, or a signature that is not good, and nothing is written.
+    """
     batch = batches.collect(paths)
     turn = requests_cli.attaching(batch, request, shared.transport(options))
     _change(batch, turn, "signed", jobs=1, dry_run=dry_run)

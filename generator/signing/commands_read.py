@@ -52,7 +52,14 @@ def inspect(paths: tuple[Path, ...], form: str) -> int:
 
 @click.command()
 @shared.paths
-@click.option("--days", type=click.IntRange(min=0), default=30, show_default=True)
+@click.option(
+    "--days",
+    metavar="DAYS",
+    type=click.IntRange(min=0),
+    default=30,
+    show_default=True,
+    help="How soon is soon.",
+)
 @click.option("--time", "when", metavar="TIME", help="Count from this time (ISO 8601), not now.")
 @shared.form
 def expiring(paths: tuple[Path, ...], days: int, when: str | None, form: str) -> int:

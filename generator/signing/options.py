@@ -28,7 +28,12 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 paths = click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 dry_run = click.option("--dry-run", is_flag=True, help="Do everything but write.")
 form = click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How the answer is printed.",
 )
 
 
@@ -46,6 +51,7 @@ certificate_options = _together(
         "--cert",
         "certificates",
         type=FILE,
+        metavar="FILE",
         multiple=True,
         help="Certificates in PEM or DER: the signer's, and the CAs above it.",
     ),
@@ -55,14 +61,20 @@ certificate_options = _together(
         type=click.Choice(["sha256", "sha384", "sha512"]),
         default="sha256",
         show_default=True,
+        help="The hash that is signed.",
     ),
-    click.option("--program", default="", help="Name that Windows shows in a file's properties."),
-    click.option("--url", default="", help="Address that Windows shows there."),
+    click.option(
+        "--program",
+        metavar="NAME",
+        default="",
+        help="Name that Windows shows in a file's properties.",
+    ),
+    click.option("--url", metavar="URL", default="", help="Address that Windows shows there."),
     click.option("--allow-ecdsa", is_flag=True, help="Sign with an ECDSA key all the same."),
 )
 
 key_options = _together(
-    click.option("--key", type=FILE, help="Key file: PFX, or PEM."),
+    click.option("--key", type=FILE, metavar="FILE", help="Key file: PFX, or PEM."),
     click.option("--pass-env", metavar="NAME", help="Variable that holds the passphrase or PIN."),
     click.option("--pass-file", metavar="FILE", help="File that holds it; - is standard input."),
     click.option("--pkcs11-module", metavar="LIBRARY", help="Library of a token or HSM."),
@@ -77,6 +89,7 @@ key_options = _together(
     ),
     click.option(
         "--key-seconds",
+        metavar="SECONDS",
         type=float,
         default=60.0,
         show_default=True,
@@ -86,13 +99,21 @@ key_options = _together(
 
 stamp_options = _together(
     click.option("--timestamp", "authority", metavar="URL", help="RFC 3161 time authority."),
-    click.option("--timestamp-seconds", type=float, default=30.0, show_default=True),
+    click.option(
+        "--timestamp-seconds",
+        metavar="SECONDS",
+        type=float,
+        default=30.0,
+        show_default=True,
+        help="How long the time authority may take.",
+    ),
 )
 
 trust_options = _together(
     click.option(
         "--anchors",
         type=FILE,
+        metavar="FILE",
         multiple=True,
         help="Certificates of trusted CAs, or of trusted signers.",
     ),
@@ -106,10 +127,13 @@ trust_options = _together(
     click.option(
         "--tsa-anchors",
         type=FILE,
+        metavar="FILE",
         multiple=True,
         help="Certificates of CAs that are trusted for timestamps.",
     ),
-    click.option("--crl", type=FILE, multiple=True, help="Revocation lists, as files."),
+    click.option(
+        "--crl", type=FILE, metavar="FILE", multiple=True, help="Revocation lists, as files."
+    ),
     click.option("--time", "when", metavar="TIME", help="Judge at this time (ISO 8601), not now."),
     click.option("--allow-sha1", is_flag=True, help="Accept signatures that use SHA-1."),
 )
