@@ -38,7 +38,7 @@ def test_r09_after_records_are_archived_before_before_records(done):
     assert max(moved["After"]) < min(moved["Before"])
 
 
-def test_forward_after_undo_voids_the_undo_and_records_anew(done):
+def test_r24_forward_after_undo_voids_the_undo_and_records_anew(done):
     done.all([toy.UNDO, toy.CHANGE])
     assert done.receipt(toy.UNDO)["outcome"] == "void"
     assert done.record(toy.CHANGE, "text", "After")["proof"] == "changed"
