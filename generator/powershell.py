@@ -17,6 +17,8 @@ WIDTH = 100
 COMMENT_WIDTH = WIDTH - 12
 ZERO_HASH = "0" * 64
 
+CLOSING = len("})) {")
+
 IN_A_ROW = 32
 """So many pieces of a string stand in a row; more are joined in groups."""
 
@@ -110,13 +112,15 @@ def ps_list(values: Sequence[object], indent: int = 8) -> Literal:
     """The items of a list, separated by commas and wrapped to the width of a script.
 
     The template writes what stands around them; every line after the first is indented by
-    `indent` columns.
+    `indent` columns. Behind the last item there is room for what closes the list: `})) {`.
     """
-    lines = [""]
     items = _items(values)
+    lines = [""]
     for index, text in enumerate(items):
-        item = text + ("," if index + 1 < len(items) else "")
-        if lines[-1] and indent + len(lines[-1]) + 1 + len(item) > WIDTH:
+        last = index + 1 == len(items)
+        item = text if last else f"{text},"
+        room = WIDTH - indent - (CLOSING if last else 0)
+        if lines[-1] and len(lines[-1]) + 1 + len(item) > room:
             lines.append(item)
         else:
             lines[-1] = f"{lines[-1]} {item}".lstrip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import strategies as st
@@ -75,3 +76,74 @@ def skypes(draw: st.DrawFn) -> dict[str, Any]:
     if draw(st.booleans()):
         found["oauth_certificate"] = "A1" * 20
     return found
+
+
+SITES = ("ham", "sin", "nyc", "syd", "sao", "jnb", "osa")
+
+
+def large(servers: int) -> str:
+    """The text of an inventory of so many servers, with the awkward parts of a real one.
+
+    Seven sites with a domain each, two versions of Exchange side by side, pools of up to eight
+    servers among Standard Edition servers, and every fifth host name too long for NetBIOS.
+    """
+    mailbox = servers * 3 // 5
+    lines = [
+        "change:",
+        "  id: CHG0099001",
+        "  title: OAuth between Exchange and Skype for Business, all sites",
+        "  window: {from: 2027-03-06T22:00:00+01:00, until: 2027-03-07T02:00:00+01:00}",
+        "exchange:",
+        "  version: 2019",
+        "  autodiscover: autodiscover.contoso.com",
+        "  ad_domain: corp.contoso.net",
+        "  hybrid: true",
+        "  servers:",
+        *(_mailbox_server(number) for number in range(mailbox)),
+        "skype:",
+        "  version: 2019",
+        "  sip_domains: [contoso.com, asia.contoso.com]",
+        "  test_user: sip:sfb.check@contoso.com",
+        "  unified_contact_store: deny",
+        "  oauth_certificate: 3F2A9C5B7D1E4F608192A3B4C5D6E7F801234567",
+        "  hybrid: true",
+        "  pools:",
+        *_pools(servers - mailbox),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _mailbox_server(number: int) -> str:
+    site = SITES[number % len(SITES)]
+    older = number % 4 == 3
+    domain = f", ad_domain: {site}.corp.contoso.net" if number % 3 else ""
+    version = ", version: 2016, cumulative_update: 23" if older else ", cumulative_update: 14"
+    name, short = f"{site}-ex-{number:05d}", ""
+    if number % 5 == 4:
+        name = f"{site}-exchange-mailbox-{number:05d}.{site}"
+        short = f", netbios: {site.upper()}-EX-{number:05d}"
+    return f"    - {{fqdn: {name}.contoso.com, roles: [mailbox]{short}{domain}{version}}}"
+
+
+def _pools(servers: int) -> Iterator[str]:
+    number = pool = 0
+    while number < servers:
+        site = SITES[pool % len(SITES)]
+        domain = f"ad_domain: {site}.corp.contoso.net"
+        if pool % 3 == 2:
+            yield f"    - {{fqdn: {site}-se-{number:05d}.contoso.com, type: standard, {domain}}}"
+            number += 1
+        else:
+            yield f"    - fqdn: {site}-pool-{pool:05d}.contoso.com"
+            yield f"      type: enterprise\n      {domain}\n      front_ends:"
+            ends = range(number, min(number + 8, servers))
+            yield from (f"        - {_front_end(site, end)}" for end in ends)
+            number = ends.stop
+        pool += 1
+
+
+def _front_end(site: str, number: int) -> str:
+    if number % 5 == 4:
+        short = f"netbios: {site.upper()}-FE-{number:05d}"
+        return f"{{fqdn: {site}-front-end-server-{number:05d}.contoso.com, {short}}}"
+    return f"{{fqdn: {site}-fe-{number:05d}.contoso.com}}"

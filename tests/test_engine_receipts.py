@@ -43,7 +43,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_bad_receipt_is_refused_for_the_right_reason(done, fault):
+def test_r18_bad_receipt_is_refused_for_the_right_reason(done, fault):
     path = done.receipt_path(toy.CHANGE)
     change, words = FAULTS[fault]
     text = path.read_text()

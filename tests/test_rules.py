@@ -276,3 +276,22 @@ def test_200_lines_before_the_engine_are_the_most(tree: TemplateTree) -> None:
     [finding] = check(build_of(filler * 193 + STEP), tree)
     assert finding.code == "R151"
     assert "201 lines" in finding.message
+
+
+def test_a_list_of_values_counts_as_its_first_entry(tree: TemplateTree) -> None:
+    entries = "".join(
+        f"        @{{ Hash = 'h{number}'\n            Id = 'server {number}'; Hours = 72 }}\n"
+        for number in range(300)
+    )
+    values = "".join(f"        'a{number}', 'b{number}', $true,\n" for number in range(300))
+    lists = f"$needs = @(\n{entries})\n$names = @(\n{values}        'z')\n"
+    assert check(build_of("# text\n" * 185 + lists + STEP), tree) == []
+    [finding] = check(build_of("# text\n" * 186 + lists + STEP), tree)
+    assert "201 lines" in finding.message
+
+
+def test_a_list_of_values_in_a_step_counts_as_its_first_entry(tree: TemplateTree) -> None:
+    values = "".join(f"        'server{number}' = 'https://{number}'\n" for number in range(300))
+    wanted = f"    Wanted = [ordered] @{{\n{values}    }}\n"
+    step = f"$Runbook.Steps += , @{{\n    Id = 'a'\n{wanted}}}\n"
+    assert check(build_of(step), tree) == []

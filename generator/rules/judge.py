@@ -29,10 +29,11 @@ _Verdict: TypeAlias = tuple[Problem, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """What is known of a text: its problems, and how many lines it has in a script."""
+    """What is known of a text: its problems, how many lines it has, how many are to be read."""
 
     problems: _Verdict
     size: int
+    reading: int
 
 
 class _Shapes(dict[str, str]):
@@ -61,7 +62,7 @@ class Judge:
         }
         self._shapes = _Shapes()
         self._texts: dict[tuple[str, str, str], _Judged] = {}
-        self._verdicts: dict[tuple[tuple[str, ...], bool, str, str], _Verdict] = {}
+        self._verdicts: dict[tuple[tuple[str, ...], bool, str, str], tuple[_Verdict, int]] = {}
         self._engine: dict[str, bytes] = {}
         self._reported: set[tuple[str, str, int, str]] = set()
 
@@ -76,7 +77,7 @@ class Judge:
                 yield from self._finding(script.runbook, piece, problem, line)
             line += judged.size
             if not _is_engine(piece):
-                sizes.append((piece.name, judged.size))
+                sizes.append((piece.name, judged.reading))
         whole = Piece("script", "", "")
         for problem in (*apply("size", sizes), *self._bytes(script)):
             yield from self._finding(script.runbook, whole, problem, 1)
@@ -97,12 +98,13 @@ class Judge:
         # The renderer ends a piece with one line end and puts an empty line behind it.
         lines = piece.text.rstrip("\n").split("\n")
         constant = piece.template.startswith(f"{SPINE}/") and not piece.template.endswith(".j2")
-        key = (tuple(map(self._shapes.__getitem__, lines)), constant, product, version)
-        verdict = self._verdicts.get(key)
-        if verdict is None:
-            verdict = self._verdicts[key] = judge_text(
-                piece.text, self._catalogues[product], version, constant
-            )
+        shapes = tuple(map(self._shapes.__getitem__, lines))
+        key = (shapes, constant, product, version)
+        known = self._verdicts.get(key)
+        if known is None:
+            verdict = judge_text(piece.text, self._catalogues[product], version, constant)
+            known = self._verdicts[key] = verdict, line_rules.reading_lines(shapes) + 1
+        verdict, reading = known
         own: _Verdict = ()
         if not self._shapes.bad.keys().isdisjoint(lines):
             own = tuple(
@@ -110,7 +112,7 @@ class Judge:
                 for number, line in enumerate(lines, 1)
                 for problem in self._shapes.bad.get(line, ())
             )
-        return _Judged((*own, *verdict), len(lines) + 1)
+        return _Judged((*own, *verdict), len(lines) + 1, reading)
 
     def _bytes(self, script: RenderedRunbook) -> Iterator[Problem]:
         """The constant engine is compared, not counted: it is most of a script."""

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from generator.rules.catalogue import Catalogue
-from generator.rules.lines import RESERVED
+from generator.rules.lines import RESERVED, reading_lines, shape
 from generator.rules.rule import Answer, rule
 from generator.rules.syntax import Node, Script, key_of
 
@@ -62,9 +62,15 @@ def commas(script: Script, _: Catalogue) -> Answer:
 
 @rule("R150", f"A step has at most {STEP_LINES} lines", "script")
 def step_length(script: Script, _: Catalogue) -> Answer:
-    """A step is read on one screen or two; longer means two steps."""
+    """A step is read on one screen or two; longer means two steps.
+
+    A list of values, such as one line for each server, counts as its first entry.
+    """
     for step in _steps(script):
-        lines = step.text.count("\n") + 1
+        text = step.text.split("\n")
+        lines = len(text)
+        if lines > STEP_LINES:
+            lines = reading_lines([shape(line) for line in text])
         if lines > STEP_LINES:
             yield step.line, f"the step has {lines} lines, {STEP_LINES} are allowed"
 
@@ -73,7 +79,8 @@ def step_length(script: Script, _: Catalogue) -> Answer:
 def reading_length(sizes: Sequence[tuple[str, int]]) -> Answer:
     """What a reviewer reads of each script comes before the engine: at most 200 lines.
 
-    Make two runbooks of it, or shorten what every script has.
+    A list of values, such as one entry for each server, counts as its first entry. Make two
+    runbooks of it, or shorten what every script has.
     """
     lines = sum(size for _, size in sizes)
     if lines > READING_LINES:

@@ -748,14 +748,19 @@ function Get-UndoReason ([hashtable] $Step) {
 }
 
 function Get-OrphanReason ([hashtable] $Step) {
-    # Undo without records: whatever looks like ours is named, and left alone.
+    # Undo without records: what looks like ours is named and left alone, unless undo left it so.
+    $own = Find-Receipt -Id $Runbook.Id
+    $left = @{}
+    if ($own -and $Runbook.Good -contains $own.Receipt.outcome) {
+        $left = ConvertTo-StepValue -Value @($own.Receipt.steps)[$Step.Number - 1].state
+    }
     $alike = @(foreach ($name in $Step.Wanted.Keys) {
             $wanted = $Step.Wanted[$name]
             $same = @($Step.Present[$name] | Where-Object -FilterScript { $_ -and (
                         $wanted -contains $_ -or (Test-StepValue -Wanted $wanted -Present $_)) })
-            if ($same.Count -gt 0 -and -not (Test-Kept -Step $Step -Name $name)) {
-                "$name is $(Format-StepValue -Value $same)"
-            }
+            $known = (Test-Kept -Step $Step -Name $name) -or ($left.Contains($name) -and
+                (Test-StepValue -Wanted $left[$name] -Present $Step.Present[$name]))
+            if ($same.Count -gt 0 -and -not $known) { "$name is $(Format-StepValue -Value $same)" }
         })
     if ($alike.Count -gt 0) {
         "$($Step.Id): $($alike -join ', '), as $($Runbook.Undoes.Id) would leave it. There is no " +
@@ -877,8 +882,8 @@ function Complete-HeldStep ([hashtable] $Step, [System.Collections.IDictionary] 
         }
         Save-StepRecord -Step $Step -Kind 'After' -Proof $proof
     }
-    $text = "Nothing to do here: $($Result.outcome)."
-    Write-StepEvent -Step $Step -Status 'done' -Lines $text -Data $Step.Present
+    $more = @{ Lines = "Nothing to do here: $($Result.outcome)."; Data = $Step.Present }
+    Write-StepEvent -Step $Step -Status 'done' @more
 }
 
 function Invoke-ChangeStep ([hashtable] $Step, [System.Collections.IDictionary] $Result) {
@@ -986,8 +991,8 @@ function Invoke-CheckStep ([hashtable] $Step, [System.Collections.IDictionary] $
     $Result.outcome = @('passed', 'not passed')[[int] ($found.Problems.Count -gt 0)]
     if ($found.Problems.Count -gt 0) { Invoke-Diagnosis -Step $Step }
     $Step.Present = $found.Saw
-    $text = "The check has $($Result.outcome)."
-    Write-StepEvent -Step $Step -Status 'done' -Lines $text -Data $found.Saw
+    $more = @{ Status = 'done'; Lines = "The check has $($Result.outcome)."; Data = $found.Saw }
+    Write-StepEvent -Step $Step @more
 }
 
 function Invoke-Diagnosis ([hashtable] $Step) {
@@ -1160,7 +1165,6 @@ try {
         Open-RunbookFolder
         Assert-NoProblem -Problems @(& $Runbook.Product)
         Assert-NoProblem -Problems @(Get-GateProblem) -Status 'closed'
-
         # The vendor's shell is not written for strict mode, and its commands live only in the
         # scope that loads it: therefore the dot. It must answer before its rights are judged.
         $Error.Clear()

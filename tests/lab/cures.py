@@ -147,7 +147,7 @@ CURES = (
         "        if (-not $proven -and",
         "        if ($false -and",
     ),
-    Cure("r33", ENGINE, "-and -not ($Runbook.Preview -and $Runbook.Folder)) {", ") {"),
+    Cure("r33_a_preview", ENGINE, "-and -not ($Runbook.Preview -and $Runbook.Folder)) {", ") {"),
     Cure(
         "r34",
         ENGINE,
@@ -177,7 +177,7 @@ CURES = (
     ),
     Cure("r40_r43", ENGINE, " -or $edition['PSVersion'].Major -gt 5"),
     Cure(
-        "r41_receipts and there",
+        "r41_receipts",
         ENGINE,
         "@($Runbook.Folder; $Runbook.Given.ReceiptPath)",
         "@($Runbook.Folder)",

@@ -6,6 +6,9 @@ function Get-ToyValue {
     param ([string] $Name)
 
     Enter-LabCall -Name 'Get-ToyValue'
+    if (Get-LabFlag -Name 'dead-shell') {
+        throw 'The store is closed.'
+    }
     $value = (Read-LabState).toy.$Name
     if ($Name -eq 'text' -and $env:LAB_SLOW -and (Get-Date).ToUniversalTime() -lt
         ([datetimeoffset] $env:LAB_SLOW).UtcDateTime) {
@@ -24,6 +27,9 @@ function Set-ToyValue {
     param ([string] $Name, [object] $Value)
 
     Enter-LabCall -Name 'Set-ToyValue'
+    if (Get-LabFlag -Name 'noisy') {
+        Write-Error -Message 'The list will be updated later.'
+    }
     $state = Read-LabState
     $state.toy.$Name = $Value
     Write-LabState -State $state
