@@ -1,9 +1,7 @@
 # =====================================================================================
 # Engine - from here to the end of the file every runbook has the same text
-#
 #   1 Tools      2 Evidence      3 Guards      4 Receipts      5 Judging a step
 #   6 Working a step             7 Checks      8 The run
-#
 # All state stands in the table $Runbook, which is read-only while the vendor's shell loads.
 # Whatever can refuse answers with sentences; they are collected and shown together.
 # =====================================================================================
@@ -270,22 +268,16 @@ function Get-ParameterProblem {
 }
 
 function Get-SignerProblem ([string] $Path, [string[]] $Signer) {
-    # One sentence when a file is not as one of its signers left it: a thumbprint, or a whole part
-    # of a subject.
+    # One sentence when a file is not as one of its signers (thumbprint, part of subject) left it.
     $again = 'Restore it from the installation media of this build.'
     if ($Path -eq $PSCommandPath) { $again = 'Fetch the approved file again.' }
     if (-not [System.IO.File]::Exists($Path)) { return "$Path is missing. $again" }
     $signature = Get-AuthenticodeSignature -LiteralPath $Path -ErrorAction Stop
-    $subject = ''
-    $thumbprint = ''
-    if ($signature.SignerCertificate) {
-        $subject = [string] $signature.SignerCertificate.Subject
-        $thumbprint = [string] $signature.SignerCertificate.Thumbprint
-    }
+    $subject = $thumbprint = ''
+    $by = $signature.SignerCertificate
+    if ($by) { $subject, $thumbprint = [string] $by.Subject, [string] $by.Thumbprint }
     $expected = @($Signer | Where-Object -FilterScript {
-            if ($_ -match '^[0-9A-F]{40}$') { $_ -eq $thumbprint }
-            else { $subject -cmatch ('(^|, )' + [regex]::Escape($_) + '(,|$)') }
-        })
+            $_ -eq $thumbprint -or ", $subject,".Contains(", $_,") })
     $status = [string] $signature.Status
     $words = @{
         NotSigned = "it has no signature. $again"
@@ -406,8 +398,7 @@ function Find-Receipt ([string] $Id) {
             $receipt = Read-RunbookJson -Path $path
             if (-not $receipt) { continue }
             $end = ([datetime] $receipt.end).ToUniversalTime()
-            $ours = $receipt.runbook -eq $Id -and $receipt.change -eq $Runbook.Change
-            if (-not $ours) { throw 'foreign' }
+            if ($receipt.runbook -ne $Id -or $receipt.change -ne $Runbook.Change) { throw 'other' }
             if ($best -and $end -le $best.End) { continue }
             $hash = Get-BytesHash -Bytes ([System.IO.File]::ReadAllBytes($path))
             $best = @{ Path = $path; Hash = $hash; End = $end; Receipt = $receipt }
@@ -607,14 +598,12 @@ function Read-StepState ([hashtable] $Step) {
 }
 
 function Get-RecordPath ([hashtable] $Step, [string] $Kind) {
-    $name = "$($Runbook.Records.Id).$($Step.Id).$Kind.json"
-    Join-Path -Path $Runbook.Folder -ChildPath $name
+    Join-Path -Path $Runbook.Folder -ChildPath "$($Runbook.Records.Id).$($Step.Id).$Kind.json"
 }
 
 function Save-StepRecord ([hashtable] $Step, [string] $Kind, [string] $Proof) {
     # On disk before the change (before) and right after it (after).
-    $path = Get-RecordPath -Step $Step -Kind $Kind
-    Write-RunbookFile -Path $path -Value ([ordered] @{
+    Write-RunbookFile -Path (Get-RecordPath -Step $Step -Kind $Kind) -Value ([ordered] @{
             runbook = $Runbook.Id; hash = $Runbook.ContentHash; at = Get-UtcText; proof = $Proof
             state = $Step.Present
         })
@@ -805,8 +794,8 @@ function Confirm-Question ([hashtable] $Step, [string] $Question, [switch] $Hold
             $by = 'the prompt could not be shown'
         }
     }
-    $text = "$Question $(@('No', 'Yes')[$answer]) ($by)."
-    Write-StepEvent -Step $Step -Status 'answer' -Lines $text
+    $words = "$Question $(@('No', 'Yes')[$answer]) ($by)."
+    Write-StepEvent -Step $Step -Status 'answer' -Lines $words
     if ($answer -eq 0) {
         Exit-Runbook -Code 3 -Message ("Step $($Step.Number) was declined. Run this again when " +
             "it may go on; unattended, a hold point needs -Reason '...'.")
