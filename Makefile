@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
+DEMO_KEY := --key .demo/key.pem --cert .demo/certificate.pem
 
 .DEFAULT_GOAL := help
 
@@ -17,8 +18,15 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: $(READY) ## Build inventories/litwareinc.yml and print its run sheet
+demo: $(READY) ## Build inventories/litwareinc.yml, sign and seal it with a test key, print its run sheet
 	@$(BIN)/runbook build inventories/litwareinc.yml
+	@$(BIN)/python tests/throwaway_key.py .demo
+	@echo "The key in .demo is for trying out only: nobody trusts it, and it lies open on the disk." >&2
+	@$(BIN)/runbook sign out/litwareinc $(DEMO_KEY)
+	@$(BIN)/runbook package out/litwareinc $(DEMO_KEY) --inventory inventories/litwareinc.yml \
+		--output .demo/litwareinc.zip
+	@$(BIN)/runbook verify .demo/litwareinc.zip --anchors .demo/certificate.pem
+	@$(BIN)/runbook reproduce .demo/litwareinc.zip
 	@cat out/litwareinc/RUNSHEET.md
 
 .PHONY: test
@@ -48,7 +56,7 @@ lock: $(READY) ## Write requirements.lock anew from pyproject.toml
 
 .PHONY: clean
 clean: ## Remove .venv and caches; what lies in out/ stays
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements.lock pyproject.toml
