@@ -43,18 +43,25 @@ def validate(
 
     `schema` is one of the registry or stands alone. Codes are `codes` and two digits: 01 unknown
     key, 02 missing key, 03 wrong type, 04 not one of the choices, 05 wrong form, 06 too few or
-    too many, 07 repeated, 08 wrong size, 09 another rule.
+    too many, 07 repeated, 08 wrong size, 09 another rule. Raises FindingsError for a schema that
+    is none.
     """
     import jsonschema_rs  # noqa: PLC0415  - 43 ms, and `--help` does without
 
     name, registry = _named(schema, registry)
-    validator = jsonschema_rs.Draft202012Validator(
-        schema,
-        registry=jsonschema_rs.Registry([(_BASE + n, item) for n, item in registry.items()]),
-        base_uri=_BASE + name,
-        offline=True,
-        validate_formats=True,
-    )
+    try:
+        validator = jsonschema_rs.Draft202012Validator(
+            schema,
+            registry=jsonschema_rs.Registry([(_BASE + n, item) for n, item in registry.items()]),
+            base_uri=_BASE + name,
+            offline=True,
+            validate_formats=True,
+        )
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as fault:
+        reason = getattr(fault, "message", str(fault))
+        message = f"the schema of this file is no JSON Schema: {reason}"
+        hint = "`runbook lint` names its line"
+        raise FindingsError([Finding("T124", message, document.display, hint=hint)]) from None
     data = complete(document.data, schema, registry)
     sentences = Sentences(document, codes)
     for error in validator.iter_errors(data):

@@ -363,3 +363,21 @@ def test_what_only_a_build_can_find_has_its_file_and_line(
     finding = caught.value.findings[0]
     assert (finding.code, finding.file) == (expected, f"templates/{name}")
     assert finding.line > 0
+
+
+@pytest.mark.parametrize("form", ["product", "role", "checks", "cmdlets", "phases"])
+def test_a_broken_schema_of_the_templates_is_a_finding_everywhere(
+    tree: TemplateTree, form: str
+) -> None:
+    change(tree, f"_runbook/{form}.schema.yml", "description: ", "description: 1 #")
+    assert any(
+        line.startswith(f"templates/_runbook/{form}.schema.yml:") and "error[T124]" in line
+        for line in shown(tree)
+    )
+    inventory = tree.roots[0] / "x.yml"
+    inventory.write_text(
+        "change: {id: C-1, title: x, window: {from: 2027-03-06T22:00:00Z, "
+        "until: 2027-03-07T22:00:00Z}}\ndirectory: {servers: [{fqdn: a.contoso.com, site: y}]}\n"
+    )
+    with pytest.raises(FindingsError, match=r"error\[T124\].*`runbook lint` names its line"):
+        pipeline.build(inventory, tree)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from generator.lint.files import mappings, read
 from generator.lint.names import ANY, Known, at, from_schema
 from generator.templates import SPINE, TemplateTree
 
+_LAST = re.compile(r"\.?[^.\[\]]+\[[^\]]*\]$")
 _HOST = ("fqdn", "netbios", "ad_domain", "domain", "version")
 _RUNBOOK_IN_TEXTS = ("id", "number", "undo", "undoes")
 _RUNBOOK_IN_STEPS = ("id", "number", "action")
@@ -78,10 +80,13 @@ def load(tree: TemplateTree, sound: bool) -> Vocabulary | None:
             derived = [str(entry.get("name")) for entry in mappings(data, "derived")]
             names[product] = own.with_keys(dict.fromkeys(derived, ANY) | dict(own.keys))
         keys: dict[str, Known] = dict.fromkeys(_HOST, ANY)
+        around: dict[str, Known] = {}
         patterns = data.get("hosts") if isinstance(data, dict) else None
         for pattern in patterns if isinstance(patterns, list) else ():
             keys |= at(own, str(pattern)).keys or {}
-        hosts[product] = Known(keys)
+            around |= at(own, _LAST.sub("", str(pattern))).keys or {}
+        # The mapping that lists the host: a pool, say.
+        hosts[product] = Known({**keys, "within": Known(around)})
     runbooks = _plain(tuple(_runbooks(tree))) if sound else ANY
     return Vocabulary(names, hosts, runbooks)
 

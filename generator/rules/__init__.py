@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from generator import yaml_source
-from generator.findings import Finding
+from generator import schema, yaml_source
+from generator.findings import Finding, FindingsError
 from generator.model import Build, Product, Values
 from generator.rules import commands, dotnet, files, judge, language, lines, steps
 from generator.rules.rule import RULES, Rule
@@ -26,11 +26,20 @@ def check(build: Build, products: Sequence[Product], tree: TemplateTree) -> list
 
 
 def base_commands(tree: TemplateTree) -> Values:
-    """What runbooks may call apart from their product: the cmdlets.yml of the spine."""
-    path = tree.find(f"{SPINE}/cmdlets.yml")
+    """What runbooks may call apart from their product: the cmdlets.yml of the spine.
+
+    Raises FindingsError with the mistakes in that file.
+    """
+    path, form = tree.find(f"{SPINE}/cmdlets.yml"), tree.find(f"{SPINE}/cmdlets.schema.yml")
     if path is None:
         return {}
-    data: Values = yaml_source.load(path, tree.display(path)).data
+    document = yaml_source.load(path, tree.display(path))
+    if form is not None:
+        rules_of_it = yaml_source.load(form, tree.display(form)).data
+        findings = schema.validate(document, rules_of_it, {}, "T1")
+        if findings:
+            raise FindingsError(findings)
+    data: Values = document.data
     return data
 
 
