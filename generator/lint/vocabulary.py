@@ -84,7 +84,8 @@ def load(tree: TemplateTree, sound: bool) -> Vocabulary | None:
         patterns = data.get("hosts") if isinstance(data, dict) else None
         for pattern in patterns if isinstance(patterns, list) else ():
             keys |= at(own, str(pattern)).keys or {}
-            around |= at(own, _LAST.sub("", str(pattern))).keys or {}
+            outer = _LAST.sub("", str(pattern))
+            around |= (at(own, outer).keys or {}) if outer else {}
         # The mapping that lists the host: a pool, say.
         hosts[product] = Known({**keys, "within": Known(around)})
     runbooks = _plain(tuple(_runbooks(tree))) if sound else ANY
