@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jinja2
-from jinja2 import nodes
+from jinja2 import meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from generator.errors import GeneratorError
@@ -109,6 +109,18 @@ def syntax(template: str) -> nodes.Template:
         if node.name not in known:
             raise ExpressionError(f"no {kind} named '{node.name}'")
     return tree
+
+
+@functools.lru_cache(maxsize=4096)
+def names_in(template: str) -> frozenset[str]:
+    """The names that a text uses: with the same values for them it is the same text.
+
+    Empty for one that cannot be read; rendering it tells why.
+    """
+    try:
+        return frozenset(meta.find_undeclared_variables(_ENVIRONMENT.parse(template)))
+    except jinja2.TemplateSyntaxError:
+        return frozenset()
 
 
 @functools.lru_cache(maxsize=4096)

@@ -9,7 +9,6 @@ from typing import Any
 from generator import expressions
 from generator.model import Piece, Plan, Product, Runbook, Step
 from generator.powershell import ZERO_HASH
-from generator.texts import host_names
 
 _COMMAND = re.compile(r"\b[A-Z][A-Za-z]+-[A-Z][A-Za-z]+\b")
 _QUOTED = re.compile(r"'(?:[^'\n]|'')*'|\"(?:[^\"`\n]|`.|\"\")*\"|#.*")
@@ -26,7 +25,7 @@ def step_names(plan: Plan, runbook: Runbook) -> dict[str, Any]:
         past.setdefault(need.name, need.id)
     return {
         **plan.inventory.values,
-        "host": host_names(runbook),
+        "host": runbook.host.names,
         "runbook": {
             "id": runbook.id,
             "number": runbook.number,

@@ -57,7 +57,7 @@ def load_inventory(path: Path, tree: TemplateTree) -> Inventory:
             findings += checks.run(rules_of, values, document, faulty)
     if findings:
         raise FindingsError(findings)
-    return Inventory(path.stem, path.as_posix(), values)
+    return Inventory(path.stem, path.as_posix(), values, _within(found, values))
 
 
 def inventory_schema(tree: TemplateTree, registry: dict[str, Schema]) -> Schema:
@@ -107,6 +107,18 @@ def _complete_products(
     if findings:
         raise FindingsError(findings)
     return found
+
+
+def _within(found: list[hosts.Found], values: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Full name of a server -> the mapping that lists it, where that is not its product's."""
+    around: dict[str, dict[str, Any]] = {}
+    for path, own in found:
+        holder: Any = values
+        for part in path[:-2]:
+            holder = holder[part]
+        if len(path) > len(("product", "key", 0)):
+            around[own["fqdn"]] = holder
+    return around
 
 
 def _derive(

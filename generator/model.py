@@ -7,7 +7,7 @@ Frozen values without behaviour beyond names derived from their own fields. The 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -26,16 +26,28 @@ class Inventory:
     name: str
     display: str
     values: Values
+    within: Mapping[str, Values] = field(default_factory=dict)
+    """Full name of a server -> the mapping of the inventory that lists it (a pool, say)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A server that runs runbooks; `values` is its own mapping in the inventory."""
+    """A server that runs runbooks; `values` is its own mapping in the inventory.
+
+    `within` is the mapping that lists it, where that is not the product itself.
+    """
 
     fqdn: str
     netbios: str
     ad_domain: str
     values: Values
+    within: Values | None = None
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """What expressions and templates may say about it: its own keys, and these."""
+        own = {"fqdn": self.fqdn, "netbios": self.netbios, "domain": self.ad_domain}
+        return {**self.values, **own, "within": self.within}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ the order of the products, then that of role.yml, then that of the hosts in the 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, TypeAlias
 
 from generator import expressions, undo
 from generator.findings import Finding, FindingsError
@@ -41,25 +42,27 @@ class Instance:
     host: Host
 
 
+Edge: TypeAlias = tuple[Instance, NeedDefinition, int | None]
+"""A gate: what is waited for, as which role.yml says so, and how old it may be in hours."""
+
+
 def make(inventory: Inventory, products: Sequence[Product], phases: Sequence[Phase]) -> Plan:
     """The whole order of work; raises FindingsError when a role cannot be planned."""
     present = [product for product in products if product.name in inventory.values]
     instances = list(_instances(inventory, present, [phase.band for phase in phases]))
-    by_name: dict[str, list[Instance]] = {}
-    for instance in instances:
-        by_name.setdefault(instance.definition.name, []).append(instance)
-    edges = {one.key: list(_edges(one, by_name, inventory)) for one in instances}
+    targets = _targets(instances)
+    edges = {one.key: tuple(_edges(one, targets, inventory)) for one in instances}
     ordered = _order(instances, edges)
     numbers = _numbers(ordered)
-    forward = tuple(_runbook(one, numbers[one.key], edges[one.key], numbers) for one in ordered)
+    ids = {one.key: identifier(one.definition, numbers[one.key], one.host) for one in ordered}
+    forward = tuple(_runbook(one, numbers[one.key], edges[one.key], ids) for one in ordered)
     backward, forward = undo.make(forward)
     return runbook_texts(Plan(inventory, forward, backward), present)
 
 
 def context(inventory: Inventory, host: Host) -> dict[str, Any]:
     """The names that an expression of a role may use on a host."""
-    own = {**host.values, "fqdn": host.fqdn, "netbios": host.netbios, "domain": host.ad_domain}
-    return {**inventory.values, "host": own}
+    return {**inventory.values, "host": host.names}
 
 
 def _instances(
@@ -68,24 +71,33 @@ def _instances(
     for product in products:
         counter = 0
         for role in product.roles:
-            hosts = _hosts(role, inventory)
+            hosts = [(host, context(inventory, host)) for host in _hosts(role, inventory)]
             for definition in role.runbooks:
                 counter += 1
+                band = bands.index(definition.phase)
+                source = f"templates/{definition.source}"
+                variants: dict[tuple[bool, ...], RunbookDefinition] = {}
                 chosen = hosts[:1] if definition.scope == "organization" else hosts
-                for index, host in enumerate(chosen):
-                    names = context(inventory, host)
-                    source = f"templates/{definition.source}"
-                    if not _holds(definition.when, names, source, definition.line):
-                        continue
-                    key = (bands.index(definition.phase), product.order, counter, index)
-                    yield Instance(key, _with_steps(definition, names), host)
+                for index, (host, names) in enumerate(chosen):
+                    if _holds(definition.when, names, source, definition.line):
+                        made = _with_steps(definition, names, variants)
+                        yield Instance((band, product.order, counter, index), made, host)
 
 
 def _hosts(role: Role, inventory: Inventory) -> list[Host]:
     source = f"templates/{role.source}"
     found = expressions.located(role.hosts, inventory.values, source, 1)
     try:
-        return [Host(one["fqdn"], one["netbios"], one["ad_domain"], one) for one in found]
+        return [
+            Host(
+                one["fqdn"],
+                one["netbios"],
+                one["ad_domain"],
+                one,
+                inventory.within.get(one["fqdn"]),
+            )
+            for one in found
+        ]
     except (KeyError, TypeError):
         message = f"hosts is no list of servers: {role.hosts}"
         raise FindingsError([Finding("T305", message, source, 1, 1)]) from None
@@ -95,24 +107,39 @@ def _holds(when: str | None, names: Mapping[str, Any], source: str, line: int) -
     return when is None or bool(expressions.located(when, names, source, line))
 
 
-def _with_steps(definition: RunbookDefinition, names: Mapping[str, Any]) -> RunbookDefinition:
-    steps = tuple(
-        step for step in definition.steps if _holds(step.when, names, step.source, step.line)
-    )
-    return definition if len(steps) == len(definition.steps) else replace(definition, steps=steps)
+def _with_steps(
+    definition: RunbookDefinition,
+    names: Mapping[str, Any],
+    variants: dict[tuple[bool, ...], RunbookDefinition],
+) -> RunbookDefinition:
+    """The definition with the steps that this host has; hosts with the same steps share one."""
+    chosen = tuple(_holds(step.when, names, step.source, step.line) for step in definition.steps)
+    if all(chosen):
+        return definition
+    if chosen not in variants:
+        steps = tuple(itertools.compress(definition.steps, chosen))
+        variants[chosen] = replace(definition, steps=steps)
+    return variants[chosen]
+
+
+def _targets(instances: Iterable[Instance]) -> dict[tuple[str, str], list[Instance]]:
+    """Name of a runbook and name of a host ('' for all of them) -> its instances there."""
+    found: dict[tuple[str, str], list[Instance]] = {}
+    for one in instances:
+        for host in ("", one.host.fqdn):
+            found.setdefault((one.definition.name, host), []).append(one)
+    return found
 
 
 def _edges(
-    one: Instance, by_name: Mapping[str, list[Instance]], inventory: Inventory
-) -> Iterator[tuple[Instance, NeedDefinition, int | None]]:
+    one: Instance, targets: Mapping[tuple[str, str], list[Instance]], inventory: Inventory
+) -> Iterator[Edge]:
     for need in one.definition.needs:
-        targets = by_name.get(need.runbook, [])
-        if need.hosts == "same":
-            targets = [target for target in targets if target.host.fqdn == one.host.fqdn]
-        elif need.hosts == "first":
-            targets = targets[:1]
+        found = targets.get((need.runbook, one.host.fqdn if need.hosts == "same" else ""), [])
+        if need.hosts == "first":
+            found = found[:1]
         hours = _hours(need, one, inventory)
-        for target in targets:
+        for target in found:
             yield target, need, hours
 
 
@@ -128,10 +155,7 @@ def _hours(need: NeedDefinition, one: Instance, inventory: Inventory) -> int | N
         raise FindingsError([Finding("T305", message, source, need.line, 1)]) from None
 
 
-def _order(
-    instances: Sequence[Instance],
-    edges: Mapping[Key, Sequence[tuple[Instance, NeedDefinition, int | None]]],
-) -> list[Instance]:
+def _order(instances: Sequence[Instance], edges: Mapping[Key, Sequence[Edge]]) -> list[Instance]:
     """Topological, and by phase; a gate on a later phase would contradict the file listing."""
     findings = [
         Finding(
@@ -180,22 +204,13 @@ def _numbers(ordered: Sequence[Instance]) -> dict[Key, str]:
     return {key: f"{band}-{number:0{width}d}" for key, (band, number) in sequence.items()}
 
 
-def _runbook(
-    one: Instance,
-    number: str,
-    edges: Sequence[tuple[Instance, NeedDefinition, int | None]],
-    numbers: Mapping[Key, str],
-) -> Runbook:
+def _runbook(one: Instance, number: str, edges: Sequence[Edge], ids: Mapping[Key, str]) -> Runbook:
     needs = {
-        identifier(target.definition, numbers[target.key], target.host): Need(
-            identifier(target.definition, numbers[target.key], target.host),
-            target.definition.name,
-            hours,
-        )
+        ids[target.key]: Need(ids[target.key], target.definition.name, hours)
         for target, _, hours in edges
     }
     return Runbook(
-        id=identifier(one.definition, number, one.host),
+        id=ids[one.key],
         number=number,
         definition=one.definition,
         host=one.host,

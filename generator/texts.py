@@ -14,45 +14,21 @@ from generator import expressions
 from generator.findings import Finding, FindingsError
 from generator.model import Plan, Product, Runbook, Step, StepDefinition, StepTexts, Values
 
+_OWN = {"host", "runbook"}
+"""The names whose values differ from runbook to runbook."""
+
 
 def runbook_texts(plan: Plan, products: Sequence[Product]) -> Plan:
     """The plan with every text rendered; raises FindingsError with all mistakes in texts."""
-    by_name = {product.name: product for product in products}
-    forward_numbers = _numbers(plan.forward, "")
-    undo_numbers = {**forward_numbers, **_numbers(plan.undo, "undo/")}
-    undo_of = {runbook.undoes: f"undo/{runbook.number}" for runbook in plan.undo}
-    findings: list[Finding] = []
-
-    def rendered(runbook: Runbook) -> Runbook:
-        names = {
-            **plan.inventory.values,
-            "host": host_names(runbook),
-            "runbook": {
-                "id": runbook.id,
-                "number": f"undo/{runbook.number}" if runbook.backward else runbook.number,
-                "undo": undo_of.get(runbook.id, ""),
-                "undoes": runbook.undoes or "",
-            },
-            "of": undo_numbers if runbook.backward else forward_numbers,
-            "backward": runbook.backward,
-        }
-        return _Texts(names, findings).runbook(runbook, by_name[runbook.definition.product])
-
+    texts = _Texts(plan, products)
     result = replace(
         plan,
-        forward=tuple(rendered(runbook) for runbook in plan.forward),
-        undo=tuple(rendered(runbook) for runbook in plan.undo),
+        forward=tuple(map(texts.runbook, plan.forward)),
+        undo=tuple(map(texts.runbook, plan.undo)),
     )
-    if findings:
-        raise FindingsError(list(dict.fromkeys(findings)))
+    if texts.findings:
+        raise FindingsError(list(dict.fromkeys(texts.findings)))
     return result
-
-
-def host_names(runbook: Runbook) -> dict[str, Any]:
-    """What a template may say about the host: its own keys, netbios, fqdn and domain."""
-    host = runbook.host
-    own = {"fqdn": host.fqdn, "netbios": host.netbios, "domain": host.ad_domain}
-    return {**host.values, **own}
 
 
 def _numbers(runbooks: Sequence[Runbook], prefix: str) -> dict[str, str]:
@@ -67,11 +43,26 @@ def _numbers(runbooks: Sequence[Runbook], prefix: str) -> dict[str, str]:
 
 
 class _Texts:
-    def __init__(self, names: Mapping[str, Any], findings: list[Finding]) -> None:
-        self.names = names
-        self.findings = findings
+    """Renders the sentences of one runbook after the other.
 
-    def runbook(self, runbook: Runbook, product: Product) -> Runbook:
+    Most sentences name neither host nor runbook. They, and steps made of them, are rendered once
+    for a direction and shared by all runbooks: with thousands of servers that is most of them.
+    """
+
+    def __init__(self, plan: Plan, products: Sequence[Product]) -> None:
+        self.findings: list[Finding] = []
+        self._products = {product.name: product for product in products}
+        self._values = plan.inventory.values
+        numbers = _numbers(plan.forward, "")
+        self._of = {False: numbers, True: {**numbers, **_numbers(plan.undo, "undo/")}}
+        self._undo_of = {runbook.undoes: f"undo/{runbook.number}" for runbook in plan.undo}
+        self._texts: dict[tuple[str, bool], str] = {}
+        self._roles: dict[tuple[str, str], str] = {}
+        self._steps: dict[tuple[int, int, bool, bool], Step] = {}
+
+    def runbook(self, runbook: Runbook) -> Runbook:
+        names = self._names(runbook)
+        product = self._products[runbook.definition.product]
         values: Values = runbook.definition.values
         if runbook.backward:
             values = {**values, **values.get("undo", {})}
@@ -81,14 +72,14 @@ class _Texts:
         source, line = f"templates/{runbook.definition.source}", runbook.definition.line
 
         def text(name: str, default: str = "") -> str:
-            return self._text(str(values.get(name, default)), source, line)
+            return self._text(str(values.get(name, default)), names, source, line)
 
         return replace(
             runbook,
             title=text("title"),
             effect=text("effect"),
             texts={
-                "role": self._text(runbook.definition.role_title, source, line),
+                "role": self._role(runbook, names, source, line),
                 "team": product.team,
                 "rights": text("rights"),
                 "ask": text("ask", "Ask who grants these rights."),
@@ -97,35 +88,69 @@ class _Texts:
                 "minutes": text("minutes"),
             },
             steps=tuple(
-                self._step(number, step, bool(runbook.undoes))
+                self._step(number, step, bool(runbook.undoes), names)
                 for number, step in enumerate(steps, start=1)
             ),
         )
 
-    def _step(self, number: int, step: StepDefinition, backward: bool) -> Step:
-        texts = step.undo_texts if backward else step.texts
+    def _role(self, runbook: Runbook, names: Mapping[str, Any], source: str, line: int) -> str:
+        """What the host is; the same text in all runbooks of a role there."""
+        key = runbook.definition.role_title, runbook.host.fqdn
+        if key not in self._roles:
+            self._roles[key] = self._text(key[0], names, source, line)
+        return self._roles[key]
+
+    def _names(self, runbook: Runbook) -> dict[str, Any]:
+        return {
+            **self._values,
+            "host": runbook.host.names,
+            "runbook": {
+                "id": runbook.id,
+                "number": f"undo/{runbook.number}" if runbook.backward else runbook.number,
+                "undo": self._undo_of.get(runbook.id, ""),
+                "undoes": runbook.undoes or "",
+            },
+            "of": self._of[runbook.backward],
+            "backward": runbook.backward,
+        }
+
+    def _step(
+        self, number: int, step: StepDefinition, undoes: bool, names: Mapping[str, Any]
+    ) -> Step:
+        key = (id(step), number, undoes, names["backward"])
+        known = self._steps.get(key)
+        if known is not None:
+            return known
+        texts = step.undo_texts if undoes else step.texts
+        sentences = [texts.title, texts.why, texts.effect, texts.done, texts.undo]
         place = step.source, step.line
         flags = {
-            name: self._text(value, *place) if isinstance(value, str) else value
+            name: self._text(value, names, *place) if isinstance(value, str) else value
             for name, value in step.flags.items()
         }
-        return Step(
-            number,
-            replace(step, flags=flags),
-            StepTexts(
-                title=self._text(texts.title, *place),
-                why=self._text(texts.why, *place),
-                effect=self._text(texts.effect, *place),
-                done=self._text(texts.done, *place),
-                undo=self._text(texts.undo, *place),
-            ),
-        )
+        title, why, effect, done, undo = (self._text(one, names, *place) for one in sentences)
+        made = Step(number, replace(step, flags=flags), StepTexts(title, why, effect, done, undo))
+        if all(map(_shared, [*sentences, *map(str, step.flags.values())])):
+            self._steps[key] = made
+        return made
 
-    def _text(self, template: str, source: str, line: int) -> str:
+    def _text(self, template: str, names: Mapping[str, Any], source: str, line: int) -> str:
         if "{" not in template:
             return template
+        key = (template, names["backward"])
+        known = self._texts.get(key)
+        if known is not None:
+            return known
         try:
-            return expressions.text(template, self.names)
+            text = expressions.text(template, names)
         except expressions.ExpressionError as error:
             self.findings.append(Finding("T303", f"{template!r}: {error}", source, line, 1))
             return ""
+        if _shared(template):
+            self._texts[key] = text
+        return text
+
+
+def _shared(template: str) -> bool:
+    """Whether a text is the same for every runbook of a direction."""
+    return "{" not in template or _OWN.isdisjoint(expressions.names_in(template))

@@ -26,12 +26,11 @@ def make(forward: Sequence[Runbook]) -> tuple[tuple[Runbook, ...], tuple[Runbook
             name = f"undo-{definition.product}-{definition.action}"
             ids[runbook.id] = f"{number}-{name}_{runbook.host.netbios}"
     waits = _waits(forward)
-    changing = [runbook for runbook in forward if runbook.definition.changes]
-    serving = {runbook.id: _served(runbook.definition.serves, changing) for runbook in forward}
+    served = _served(forward)
     backward = tuple(
         replace(
             _undo(runbook, ids, numbers, waits),
-            serves=tuple(ids[served] for served in serving[runbook.id]),
+            serves=tuple(ids[one] for one in served[runbook.definition.serves]),
         )
         for group in groups
         for runbook in group
@@ -39,9 +38,11 @@ def make(forward: Sequence[Runbook]) -> tuple[tuple[Runbook, ...], tuple[Runbook
     return backward, tuple(
         replace(
             runbook,
-            undo=ids.get(runbook.id) if runbook in changing else None,
-            serves=serving[runbook.id],
+            undo=ids.get(runbook.id) if runbook.definition.changes else None,
+            serves=served[runbook.definition.serves],
         )
+        if runbook.id in ids
+        else runbook
         for runbook in forward
     )
 
@@ -108,5 +109,10 @@ def _undo(
     )
 
 
-def _served(names: Sequence[str], runbooks: Sequence[Runbook]) -> tuple[str, ...]:
-    return tuple(runbook.id for runbook in runbooks if runbook.definition.name in names)
+def _served(forward: Sequence[Runbook]) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """`serves` of a definition -> ids of the changing runbooks of those names, in order."""
+    changing = [runbook for runbook in forward if runbook.definition.changes]
+    return {
+        names: tuple(runbook.id for runbook in changing if runbook.definition.name in names)
+        for names in {runbook.definition.serves for runbook in forward}
+    }
