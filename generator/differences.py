@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from generator.bundle import Comparison
+from generator.findings import visible
 
 _CONTEXT = 3
 
@@ -53,7 +54,9 @@ def _file(name: str, present: bytes | None, built: bytes | None, folder: Path) -
         n=_CONTEXT,
     )
     for line in lines:
-        yield f"{line[:-1]}^M" if line.endswith("\r") else line
+        ending = "^M" if line.endswith("\r") else ""
+        # An edited file may hold what would steer a terminal.
+        yield "\t".join(visible(part) for part in line.removesuffix("\r").split("\t")) + ending
 
 
 def _lines(data: bytes | None) -> list[str]:

@@ -99,6 +99,28 @@ class TestExitCodes:
         assert cli.run(["validate", str(LITWAREINC)]) == 130
         assert "Interrupted" in capsys.readouterr().err
 
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
+    def test_130_by_a_real_signal(self, project: Path) -> None:
+        program = (
+            "import os, signal, time\n"
+            "from generator import cli, pipeline\n"
+            "def load(*_):\n"
+            "    os.kill(os.getpid(), signal.SIGINT)\n"
+            "    time.sleep(10)\n"
+            "pipeline.load = load\n"
+            "raise SystemExit(cli.run(['validate', 'inventories/litwareinc.yml']))\n"
+        )
+        run = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=project,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 130
+        assert "Interrupted." in run.stderr
+        assert "Traceback" not in run.stderr
+
     def test_the_program_leaves_with_them(self, project: Path) -> None:
         assert runbook("--version", cwd=project).returncode == 0
         assert runbook("validate", "inventories/broken.yml", cwd=project).returncode == 1

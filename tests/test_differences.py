@@ -78,9 +78,9 @@ def test_line_ends_show_where_they_differ(written: Path) -> None:
 
 
 def test_bytes_that_are_no_text_and_a_missing_line_end_are_shown(written: Path) -> None:
-    (written / FIRST).write_bytes(b"\xff\x00\r\n# first text")
+    (written / FIRST).write_bytes(b"\xff\x00\x1b[2J\r\n# first text")
     lines = of(diff(written.parent, "first text"), FIRST)
-    assert "-\\xff\x00" in "".join(lines)
+    assert "-\\xff\\x00\\x1b[2J" in "".join(lines)
     assert "-# first text\\ no line end" in lines
 
 
