@@ -8,13 +8,15 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from generator import progress
 from generator.findings import Finding, report
-from generator.templates import TemplateTree
+
+if TYPE_CHECKING:
+    from generator.templates import TemplateTree
 
 FOUND = 1
 """The exit code when there are findings."""
