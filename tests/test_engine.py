@@ -526,4 +526,4 @@ def test_every_row_of_the_review_has_a_test_that_names_it():
     names = "".join(path.read_text() for path in Path(__file__).parent.glob("test_engine*.py"))
     # R44 needs a real Windows PowerShell 5.1: the README lists it as untried.
     rows = [number for number in range(1, 47) if number != 44]
-    assert [n for n in rows if f"def test_r{n:02d}_" not in names] == []
+    assert [n for n in rows if not re.search(rf"def test_(r\d\d_)?r{n:02d}_", names)] == []

@@ -106,7 +106,7 @@ def test_diagnosis_also_follows_a_change_that_was_not_verified(toys):
     ],
     ids=["text", "nothing", "saw-nothing", "noise", "threw"],
 )
-def test_r22_silence_is_no_success_and_r21_hides_no_other_check(toys, answer, says):
+def test_r21_r22_silence_is_no_success_and_hides_no_other_check(toys, answer, says):
     broken = f"""    Number = {{number}}
     Id = 'broken'
     Title = 'A check that does not answer'
