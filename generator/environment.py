@@ -7,20 +7,32 @@ hook is refused by looking at the template's syntax tree.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
 import jinja2
 from jinja2 import nodes
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from generator.findings import Finding, FindingsError
 from generator.powershell import Literal, ps, ps_comment, ps_list, ps_name
 from generator.templates import TemplateTree
 
+
+def _literal(value: object) -> Literal:
+    try:
+        return ps(value)
+    except TypeError:
+        if isinstance(value, jinja2.Undefined):
+            # Its own error names what is missing; the other filters meet it by themselves.
+            str(value)
+        raise
+
+
 FILTERS: dict[str, Callable[..., Literal]] = {
-    "ps": ps,
+    "ps": _literal,
     "ps_list": ps_list,
     "ps_comment": ps_comment,
     "ps_name": ps_name,
@@ -54,13 +66,23 @@ def make(tree: TemplateTree) -> ScriptEnvironment:
         auto_reload=False,
         cache_size=-1,
     )
-    environment.filters = {name: _defined(function) for name, function in FILTERS.items()}
+    environment.filters = dict(FILTERS)
     environment.globals = {}
     return environment
 
 
 class ScriptEnvironment(ImmutableSandboxedEnvironment):
     """Sandboxed, and without the ways round the finalize hook."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """`mapping.name` is the key of that name first: what nearly every template asks for."""
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """A template knows what it is given and nothing else."""
+        return {} if d is None else d
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
@@ -141,11 +163,16 @@ def read(path: Path, display: str) -> str:
     raise FindingsError([Finding("T227", message, display, line, 1, hint)])
 
 
-def render_block(template: jinja2.Template, block: str, context: dict[str, Any]) -> Literal:
+def context(template: jinja2.Template, names: dict[str, Any]) -> Context:
+    """What all blocks of a template are rendered with; they must not outlive `names`."""
+    return template.new_context(names, shared=True)
+
+
+def render_block(template: jinja2.Template, block: str, known: Context) -> Literal:
     """One block of a template; raises what Jinja raises, with the template's own lines."""
     environment = template.environment
     try:
-        parts: Iterator[str] = template.blocks[block](template.new_context(context))
+        parts: Iterator[str] = template.blocks[block](known)
         return Literal("".join(parts))
     except Exception:
         # The same rewriting of the traceback that Template.render does: it names the line of
@@ -170,12 +197,3 @@ def _finalize(value: object) -> Literal:
         # Its own error names what is missing.
         str(value)
     raise UnfilteredValue("a value must pass the filter ps, ps_list or ps_comment")
-
-
-def _defined(function: Callable[..., Literal]) -> Callable[..., Literal]:
-    def filtered(value: object, *arguments: Any, **named: Any) -> Literal:
-        if isinstance(value, jinja2.Undefined):
-            str(value)
-        return function(value, *arguments, **named)
-
-    return filtered

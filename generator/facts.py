@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from generator import expressions
-from generator.model import Piece, Plan, Product, Runbook, Step
+from generator.model import Plan, Runbook, Step
 from generator.powershell import ZERO_HASH
-
-_COMMAND = re.compile(r"\b[A-Z][A-Za-z]+-[A-Z][A-Za-z]+\b")
-_QUOTED = re.compile(r"'(?:[^'\n]|'')*'|\"(?:[^\"`\n]|`.|\"\")*\"|#.*")
 
 
 def step_names(plan: Plan, runbook: Runbook) -> dict[str, Any]:
@@ -69,9 +66,17 @@ def step_heading(runbook: Runbook, step: Step) -> dict[str, Any]:
 
 
 def runbook_names(
-    plan: Plan, runbook: Runbook, commands: Sequence[str], hashes: Mapping[str, str]
+    plan: Plan,
+    runbook: Runbook,
+    after: Runbook | None,
+    commands: Sequence[str],
+    hashes: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The names that header and facts use."""
+    """The names that header and facts use.
+
+    `after` is the next runbook in the order of work, `commands` are those that must be there,
+    `hashes` the content hashes of the runbooks before this one by their ids.
+    """
     change = plan.inventory.values["change"]
     names = step_names(plan, runbook)
     forward = not runbook.backward
@@ -110,47 +115,15 @@ def runbook_names(
         "commands": list(commands),
         "members": [expressions.located(member, names, *place) for member in members],
         "ask": runbook.texts["ask"],
-        "next": _next(plan, runbook),
+        "next": _next(runbook, after),
         "help": runbook.texts["help"],
     }
 
 
-def commands(
-    plan: Plan, products: Mapping[str, Product], work: Mapping[str, Sequence[Piece]]
-) -> dict[str, list[str]]:
-    """Runbook id -> the product's cmdlets that it uses, itself or through a vendor's script.
-
-    A runbook with `commands: host` answers for all runbooks of its product on its host.
-    """
-    own = {
-        runbook.id: _used(products[runbook.definition.product].commands, work[runbook.id])
-        for runbook in plan.runbooks
-    }
-    on_host: dict[tuple[str, str], set[str]] = {}
-    for runbook in plan.runbooks:
-        key = runbook.definition.product, runbook.host.fqdn
-        on_host.setdefault(key, set()).update(own[runbook.id])
-    return {
-        runbook.id: sorted(
-            on_host[runbook.definition.product, runbook.host.fqdn]
-            if runbook.definition.values.get("commands") == "host"
-            else own[runbook.id]
-        )
-        for runbook in plan.runbooks
-    }
-
-
-def _used(catalogue: Mapping[str, Any], pieces: Iterable[Piece]) -> set[str]:
-    """Cmdlets named in code (not in sentences), and those of the vendor scripts named anywhere."""
-    cmdlets = catalogue.get("commands", {})
-    found: set[str] = set()
-    for piece in pieces:
-        names = set(_COMMAND.findall(_QUOTED.sub("", piece.text)))
-        found |= names & cmdlets.keys()
-        for script, entry in catalogue.get("scripts", {}).items():
-            if script in piece.text:
-                found |= set(entry["commands"])
-    return found
+def following(plan: Plan) -> dict[str, Runbook]:
+    """Runbook id -> the next one in the order of work of its direction."""
+    lines = (plan.forward, plan.undo)
+    return {one.id: after for line in lines for one, after in itertools.pairwise(line)}
 
 
 def _applies(runbook: Runbook, step: Step) -> bool:
@@ -198,12 +171,11 @@ def _undo_line(runbook: Runbook) -> str:
     return "Nothing to undo." if runbook.touches and not runbook.backward else ""
 
 
-def _next(plan: Plan, runbook: Runbook) -> str:
-    following = plan.after(runbook)
-    if following is None:
+def _next(runbook: Runbook, after: Runbook | None) -> str:
+    if after is None:
         return "nothing, this was the last runbook of the change"
-    name = f"{following.file} on {following.host.netbios}"
-    carried = runbook.id in {need.id for need in following.needs}
-    if carried and following.host.fqdn != runbook.host.fqdn:
+    name = f"{after.file} on {after.host.netbios}"
+    carried = any(need.id == runbook.id for need in after.needs)
+    if carried and after.host.fqdn != runbook.host.fqdn:
         return f"{name}, with the receipt of this one"
     return name

@@ -6,7 +6,7 @@ Frozen values without behaviour beyond names derived from their own fields. The 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -226,12 +226,6 @@ class Plan:
         """All of them, forward first: an undo embeds the hash of what it takes back."""
         return self.forward + self.undo
 
-    def after(self, runbook: Runbook) -> Runbook | None:
-        """The next in the order of work of its direction."""
-        line = self.undo if runbook.backward else self.forward
-        at = line.index(runbook) + 1
-        return line[at] if at < len(line) else None
-
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -259,10 +253,11 @@ class Build:
     """A rendered change, ready to be written.
 
     With `limit`, the patterns that chose them, `rendered` are only some runbooks of the plan.
+    `rendered` may be made anew whenever one goes through it: do that once where it matters.
     """
 
     plan: Plan
-    rendered: tuple[RenderedRunbook, ...]
+    rendered: Collection[RenderedRunbook]
     engine_hash: str
     shadowed: tuple[Path, ...] = ()
     limit: tuple[str, ...] = ()

@@ -188,9 +188,10 @@ def without_signature(data: bytes) -> bytes:
     The same rule as the function Get-ContentHash of the engine. What a signature is worth, this
     does not ask.
     """
+    if not data.endswith(b"\r\n# SIG # End signature block\r\n"):
+        return data
     end = data.rfind(b"\r\n# SIG # Begin signature block\r\n")
-    signed = end >= 0 and data.endswith(b"\r\n# SIG # End signature block\r\n")
-    return data[:end] if signed else data
+    return data[:end] if end >= 0 else data
 
 
 def content_hash(data: bytes, own_hash: str = "") -> str:
@@ -198,7 +199,7 @@ def content_hash(data: bytes, own_hash: str = "") -> str:
 
     The same rule as the function Get-ContentHash of the engine.
     """
-    text = without_signature(data).decode("latin-1")
+    script = without_signature(data)
     if own_hash:
-        text = text.replace(own_hash, ZERO_HASH)
-    return hashlib.sha256(text.encode("latin-1")).hexdigest()
+        script = script.replace(own_hash.encode("ascii"), ZERO_HASH.encode("ascii"))
+    return hashlib.sha256(script).hexdigest()

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import textwrap
-import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
-import jinja2
-
-from generator import environment, facts, powershell, progress
-from generator.findings import Finding, FindingsError
+from generator import facts, powershell, progress
+from generator.blocks import Blocks
 from generator.model import Build, Piece, Plan, Product, RenderedRunbook, Runbook, Step
 from generator.powershell import Literal
+from generator.spool import Spool
 from generator.templates import SPINE, TemplateTree
+from generator.used import UsedCommands
 
 _SPINE_FILE = f"{SPINE}/runbook.ps1.j2"
 _FLAGS = {
@@ -29,58 +30,87 @@ _BODIES = {
     False: {"read": "Read", "require": "Require", "apply": "Apply", "check": "Check"},
     True: {"read": "Read", "undo_require": "Require", "undo_apply": "Apply"},
 }
+_PRODUCT_BLOCKS = ("product", "shell", "probe", "save")
 
 
 def make(plan: Plan, products: Sequence[Product], tree: TemplateTree) -> Build:
     """Every script of the plan; raises FindingsError with the mistakes found in templates."""
-    return _Renderer(plan, products, tree).build()
+    build = stream(plan, products, tree)
+    return replace(build, rendered=tuple(build.rendered))
 
 
-class _Renderer:
+def stream(plan: Plan, products: Sequence[Product], tree: TemplateTree) -> Build:
+    """The same with scripts that are made while somebody goes through them, not held in memory.
+
+    Going through them raises FindingsError at the end when there were mistakes.
+    """
+    scripts = Scripts(plan, products, tree)
+    return Build(plan, scripts, scripts.engine_hash, tree.shadowed())
+
+
+class Scripts(Collection[RenderedRunbook]):
+    """The scripts of a plan in the order of work, made anew each time that one goes through them.
+
+    What does something is rendered first, for all runbooks, because a preflight names the
+    commands of those that follow; then each is joined with its header and facts, which hold the
+    hashes of those before it.
+    """
+
     def __init__(self, plan: Plan, products: Sequence[Product], tree: TemplateTree) -> None:
-        self.plan = plan
-        self.tree = tree
-        self.products = {product.name: product for product in products}
-        self.environment = environment.make(tree)
-        self.engine = self._plain("engine.ps1")
-        self.parameters = self._plain("parameters.ps1")
-        self.spine = self._template(_SPINE_FILE)
-        self.findings: list[Finding] = []
+        self._plan = plan
+        self._products = products
+        self._blocks = Blocks(tree)
+        self._parameters = self._blocks.plain("parameters.ps1")
+        self._engine = self._blocks.plain("engine.ps1")
+        self._engine_data = powershell.encode(self._engine.text)
+        self.engine_hash = hashlib.sha256(self._engine_data).hexdigest()
 
-    def build(self) -> Build:
-        runbooks = self.plan.runbooks
-        work = {one.id: self._work(one) for one in progress.over(runbooks, "Rendering steps")}
-        if self.findings:
-            raise FindingsError(list(dict.fromkeys(self.findings)))
-        commands = facts.commands(self.plan, self.products, work)
-        hashes: dict[str, str] = {}
-        rendered: list[RenderedRunbook] = []
-        for runbook in progress.over(runbooks, "Joining scripts"):
-            script = self._script(runbook, work[runbook.id], commands[runbook.id], hashes)
-            hashes[runbook.id] = script.content_hash
-            rendered.append(script)
-        if self.findings:
-            raise FindingsError(list(dict.fromkeys(self.findings)))
-        engine_hash = hashlib.sha256(powershell.encode(self.engine.text)).hexdigest()
-        return Build(self.plan, tuple(rendered), engine_hash, self.tree.shadowed())
+    @property
+    def runbooks(self) -> tuple[Runbook, ...]:
+        """Those of the scripts, without making any."""
+        return self._plan.runbooks
+
+    def __len__(self) -> int:
+        return len(self._plan.forward) + len(self._plan.undo)
+
+    def __contains__(self, script: object) -> bool:
+        return any(one == script for one in self)
+
+    def __iter__(self) -> Iterator[RenderedRunbook]:
+        runbooks = self.runbooks
+        used = UsedCommands(self._products)
+        with Spool() as aside:
+            for runbook in progress.over(runbooks, "Rendering steps"):
+                work = self._work(runbook)
+                used.add(runbook, work)
+                aside.put(runbook.id, [piece.text for piece in work])
+            self._blocks.raise_findings()
+            after = facts.following(self._plan)
+            hashes: dict[str, str] = {}
+            for runbook in progress.over(runbooks, "Joining scripts"):
+                names = facts.runbook_names(
+                    self._plan, runbook, after.get(runbook.id), used.of(runbook), hashes
+                )
+                work = _pieces(runbook, aside.take(runbook.id))
+                script = self._script(runbook, work, names)
+                hashes[runbook.id] = script.content_hash
+                yield script
+        self._blocks.raise_findings()
 
     def _work(self, runbook: Runbook) -> tuple[Piece, ...]:
         """The product's blocks and the steps: all that does something before the engine."""
-        product = runbook.definition.product
-        names = facts.step_names(self.plan, runbook)
-        source = f"{product}/shell.ps1.j2"
-        blocks = self._blocks(source, ("product", "shell", "probe", "save"), names)
+        names = facts.step_names(self._plan, runbook)
+        blocks = self._blocks.render(_shell(runbook), _PRODUCT_BLOCKS, names)
         parts = {**facts.product_names(runbook), "blocks": blocks}
-        pieces = [Piece("product", source, self._spine("product", parts))]
-        for step in runbook.steps:
-            pieces.append(self._step(runbook, step, names))
-        return tuple(pieces)
+        texts = [self._spine("product", parts)]
+        texts += [self._step(runbook, step, names) for step in runbook.steps]
+        return _pieces(runbook, texts)
 
-    def _step(self, runbook: Runbook, step: Step, names: Mapping[str, Any]) -> Piece:
+    def _step(self, runbook: Runbook, step: Step, names: dict[str, Any]) -> str:
         definition = step.definition
         blocks: dict[str, Literal] = {}
         if "ask" not in definition.flags:
-            blocks = self._blocks(definition.template, sorted(definition.blocks), names)
+            blocks = self._blocks.render(definition.template, sorted(definition.blocks), names)
         bodies = _BODIES[bool(runbook.undoes)]
         parts = {
             **facts.step_heading(runbook, step),
@@ -96,99 +126,55 @@ class _Renderer:
                 if name in blocks
             ],
         }
-        return Piece(f"step {definition.id}", definition.template, self._spine("step", parts))
+        return self._spine("step", parts)
 
     def _script(
-        self,
-        runbook: Runbook,
-        work: Sequence[Piece],
-        commands: Sequence[str],
-        hashes: Mapping[str, str],
+        self, runbook: Runbook, work: Sequence[Piece], names: dict[str, Any]
     ) -> RenderedRunbook:
-        names = facts.runbook_names(self.plan, runbook, commands, hashes)
+        spine = self._blocks.render(_SPINE_FILE, ("header", "facts"), names)
         pieces = (
-            Piece("header", _SPINE_FILE, self._spine("header", names)),
-            self.parameters,
-            Piece("facts", _SPINE_FILE, self._spine("facts", names)),
+            Piece("header", _SPINE_FILE, spine["header"]),
+            self._parameters,
+            Piece("facts", _SPINE_FILE, spine["facts"]),
             *work,
-            self.engine,
         )
+        # The engine, which is most of a script, is encoded once and for all.
         text = "\n".join(piece.text.rstrip("\n") + "\n" for piece in pieces)
-        data = powershell.encode(text)
-        digest = powershell.content_hash(data)
+        head = powershell.encode(text) + b"\r\n"
+        digest = powershell.content_hash(head + self._engine_data)
         own = f"ContentHash = '{powershell.ZERO_HASH}'".encode()
-        data = data.replace(own, f"ContentHash = '{digest}'".encode(), 1)
-        return RenderedRunbook(runbook, data, digest, pieces, _wanted(runbook, work))
+        head = head.replace(own, f"ContentHash = '{digest}'".encode(), 1)
+        data = head + self._engine_data
+        wanted = _wanted(runbook, work)
+        return RenderedRunbook(runbook, data, digest, (*pieces, self._engine), wanted)
 
-    def _blocks(
-        self, source: str, wanted: Iterable[str], names: Mapping[str, Any]
-    ) -> dict[str, Literal]:
-        template = self._template(source)
-        found: dict[str, Literal] = {}
-        for name in wanted:
-            if name in template.blocks:
-                found[name] = self._block(template, name, names)
-        return found
+    def _spine(self, block: str, names: dict[str, Any]) -> str:
+        return self._blocks.render(_SPINE_FILE, (block,), names)[block]
 
-    def _block(self, template: jinja2.Template, name: str, names: Mapping[str, Any]) -> Literal:
-        try:
-            return environment.render_block(template, name, dict(names))
-        except FindingsError as error:
-            self.findings += error.findings
-            return Literal("")
-        except Exception as error:
-            # Whatever a template does wrong is a mistake with a line, no bug of this program.
-            self.findings.append(self._finding(error, template))
-            return Literal("")
 
-    def _finding(self, error: Exception, template: jinja2.Template) -> Finding:
-        """At the template line that the error comes from: the last frame that is a template's."""
-        file, line = template.filename or "templates", 1
-        for frame in traceback.extract_tb(error.__traceback__):
-            if frame.filename.endswith(".j2"):
-                file, line = frame.filename, frame.lineno or 1
-        path = self.tree.find(file.removeprefix("templates/"))
-        lines = path.read_text("utf-8").splitlines() if path else []
-        source = lines[line - 1] if line <= len(lines) else ""
-        return Finding(environment.code_of(error), str(error), file, line, 1, source=source)
+def _shell(runbook: Runbook) -> str:
+    return f"{runbook.definition.product}/shell.ps1.j2"
 
-    def _spine(self, block: str, names: Mapping[str, Any]) -> str:
-        return self._block(self.spine, block, names)
 
-    def _template(self, name: str) -> jinja2.Template:
-        try:
-            return self.environment.get_template(name)
-        except jinja2.TemplateNotFound as error:
-            finding = Finding(
-                "T201", f"there is no file templates/{error.name}", f"templates/{name}", 1, 1
-            )
-        except jinja2.TemplateSyntaxError as error:
-            finding = Finding(
-                environment.code_of(error),
-                error.message or "",
-                f"templates/{error.name}",
-                error.lineno,
-                1,
-            )
-        raise FindingsError([finding])
-
-    def _plain(self, name: str) -> Piece:
-        path = self.tree.find(f"{SPINE}/{name}")
-        if path is None:
-            message = f"there is no file templates/{SPINE}/{name}"
-            raise FindingsError([Finding("T201", message, f"templates/{SPINE}/{name}", 1, 1)])
-        text = environment.read(path, self.tree.display(path))
-        return Piece(name.removesuffix(".ps1"), f"{SPINE}/{name}", text)
+def _pieces(runbook: Runbook, texts: Sequence[str]) -> tuple[Piece, ...]:
+    """Texts of the product's blocks and of the steps, with their names and templates."""
+    sources = [("product", _shell(runbook))]
+    sources += [(f"step {s.definition.id}", s.definition.template) for s in runbook.steps]
+    pairs = zip(sources, texts, strict=True)
+    return tuple(Piece(name, template, text) for (name, template), text in pairs)
 
 
 def _wanted(runbook: Runbook, work: Sequence[Piece]) -> dict[str, str]:
     """The text of each Wanted table, for the plan: what is approved is what is shown."""
     found: dict[str, str] = {}
-    pieces = {piece.name: piece for piece in work}
-    for step in runbook.steps:
-        text = pieces[f"step {step.definition.id}"].text
-        _, begins, rest = text.partition("    Wanted = [ordered] @{\n")
+    # The first piece is that of the product.
+    for step, piece in zip(runbook.steps, work[1:], strict=True):
+        _, begins, rest = piece.text.partition("    Wanted = [ordered] @{\n")
         if begins:
-            table, _, _ = rest.partition("\n    }\n")
-            found[step.definition.id] = textwrap.dedent(table)
+            found[step.definition.id] = _dedented(rest.partition("\n    }\n")[0])
     return found
+
+
+@lru_cache(maxsize=4096)
+def _dedented(table: str) -> str:
+    return textwrap.dedent(table)

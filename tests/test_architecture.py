@@ -27,7 +27,7 @@ LAYERS = [
     {"lint"},
     {"rules"},
     {"render"},
-    {"facts", "plan"},
+    {"facts", "plan", "used", "blocks"},
     {"texts", "undo"},
     {"roles", "inventory"},
     {"hosts"},
@@ -36,7 +36,7 @@ LAYERS = [
     {"schema_sentences"},
     {"yaml_source"},
     {"yaml_faults"},
-    {"findings", "model", "powershell", "progress", "templates"},
+    {"findings", "model", "powershell", "progress", "spool", "templates"},
     {"errors"},
 ]
 LAYER_OF = {name: at for at, names in enumerate(LAYERS) for name in names}

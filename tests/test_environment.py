@@ -18,7 +18,8 @@ def block(tmp_path: Path, text: str, **files: str) -> str:
     for name, content in files.items():
         (tmp_path / f"{name}.j2").write_text(content)
     made = environment.make(TemplateTree((tmp_path,)))
-    return environment.render_block(made.get_template("step.ps1.j2"), "read", NAMES)
+    template = made.get_template("step.ps1.j2")
+    return environment.render_block(template, "read", environment.context(template, NAMES))
 
 
 def test_a_filtered_value_becomes_a_literal(tmp_path: Path) -> None:

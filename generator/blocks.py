@@ -1,0 +1,88 @@
+"""Renders single blocks of templates; whatever a template does wrong becomes a finding."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable
+from typing import Any
+
+import jinja2
+from jinja2.runtime import Context
+
+from generator import environment
+from generator.findings import Finding, FindingsError
+from generator.model import Piece
+from generator.powershell import Literal
+from generator.templates import SPINE, TemplateTree
+
+
+class Blocks:
+    """The templates of a tree; `findings` are the mistakes met so far."""
+
+    def __init__(self, tree: TemplateTree) -> None:
+        self.findings: list[Finding] = []
+        self._tree = tree
+        self._environment = environment.make(tree)
+
+    def render(
+        self, source: str, wanted: Iterable[str], names: dict[str, Any]
+    ) -> dict[str, Literal]:
+        """Those of the wanted blocks that the template has; a faulty one is empty."""
+        template = self.template(source)
+        known = environment.context(template, names)
+        blocks = template.blocks
+        return {name: self._block(template, name, known) for name in wanted if name in blocks}
+
+    def plain(self, name: str) -> Piece:
+        """A file of the spine that is no template; raises FindingsError when it is not there."""
+        path = self._tree.find(f"{SPINE}/{name}")
+        if path is None:
+            message = f"there is no file templates/{SPINE}/{name}"
+            raise FindingsError([Finding("T201", message, f"templates/{SPINE}/{name}", 1, 1)])
+        text = environment.read(path, self._tree.display(path))
+        return Piece(name.removesuffix(".ps1"), f"{SPINE}/{name}", text)
+
+    def template(self, name: str) -> jinja2.Template:
+        """A template by its name in the tree; raises FindingsError when it cannot be loaded."""
+        try:
+            return self._environment.get_template(name)
+        except jinja2.TemplateNotFound as error:
+            finding = Finding(
+                "T201", f"there is no file templates/{error.name}", f"templates/{name}", 1, 1
+            )
+        except jinja2.TemplateSyntaxError as error:
+            finding = Finding(
+                environment.code_of(error),
+                error.message or "",
+                f"templates/{error.name}",
+                error.lineno,
+                1,
+            )
+        raise FindingsError([finding])
+
+    def raise_findings(self) -> None:
+        """Raises FindingsError when there were mistakes; each counts once."""
+        if self.findings:
+            raise FindingsError(list(dict.fromkeys(self.findings)))
+
+    def _block(self, template: jinja2.Template, name: str, known: Context) -> Literal:
+        try:
+            return environment.render_block(template, name, known)
+        except FindingsError as error:
+            self.findings += error.findings
+            return Literal("")
+        except Exception as error:
+            # Whatever a template does wrong is a mistake with a line, no bug of this program.
+            self.findings.append(self._finding(error, template))
+            return Literal("")
+
+    def _finding(self, error: Exception, template: jinja2.Template) -> Finding:
+        """At the template line that the error comes from: the last frame that is a template's."""
+        file, line = template.filename or "templates", 1
+        for frame in traceback.extract_tb(error.__traceback__):
+            if frame.filename.endswith(".j2"):
+                file, line = frame.filename, frame.lineno or 1
+        path = self._tree.find(file.removeprefix("templates/"))
+        lines = path.read_text("utf-8").splitlines() if path else []
+        source = lines[line - 1] if line <= len(lines) else ""
+        return Finding(environment.code_of(error), str(error), file, line, 1, source=source)
