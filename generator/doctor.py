@@ -24,7 +24,16 @@ ROUNDS = 40
 SLOW_SECONDS = 2.0
 PATIENCE_SECONDS = 120
 
-_PACKAGES = ("click", "jinja2", "jsonschema_rs", "yaml", "tree_sitter", "tree_sitter_pwsh")
+PACKAGES = (
+    "click",
+    "cryptography",
+    "jinja2",
+    "jsonschema_rs",
+    "tree_sitter",
+    "tree_sitter_pwsh",
+    "yaml",
+)
+"""Modules of what pyproject.toml depends on."""
 _ASK_POWERSHELL = (
     "$PSVersionTable.PSVersion.ToString(); "
     "Get-Module -ListAvailable -Name PSScriptAnalyzer | Sort-Object -Property Version | "
@@ -65,14 +74,14 @@ def python() -> Result:
 def packages() -> Result:
     """Whether every package can be loaded, and YAML with its fast parser."""
     cure = "Install them anew: pip install --require-hashes -r requirements.lock"
-    for name in _PACKAGES:
+    for name in PACKAGES:
         try:
             module = importlib.import_module(name)
         except ImportError as error:
             return Result("packages", "fail", f"{name} cannot be loaded: {error}", cure)
         if name == "yaml" and not getattr(module, "__with_libyaml__", False):
             return Result("packages", "fail", "PyYAML was installed without libyaml", cure)
-    return Result("packages", "ok", f"{', '.join(_PACKAGES)} can be loaded")
+    return Result("packages", "ok", f"{', '.join(PACKAGES)} can be loaded")
 
 
 def templates(tree: TemplateTree) -> Result:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,13 @@ def program(folder: Path, name: str, text: str) -> None:
 def test_python_and_packages_of_this_machine_are_fine() -> None:
     assert doctor.python().state == "ok"
     assert doctor.packages().state == "ok"
+
+
+def test_every_package_that_is_needed_is_loaded() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
+    names = {re.split(r"[<>=]", line)[0] for line in project["project"]["dependencies"]}
+    modules = {"pyyaml": "yaml"}
+    assert {modules.get(name, name.replace("-", "_")) for name in names} == set(doctor.PACKAGES)
 
 
 def test_an_old_python_fails(monkeypatch: pytest.MonkeyPatch) -> None:
