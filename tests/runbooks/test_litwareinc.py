@@ -65,12 +65,10 @@ def test_a_changed_word_fails_its_own_snapshot_and_those_gated_on_it(tmp_path: P
     (own / name).write_text(f"{before}{{% block apply %}}\n        # Word.\n{after}", "utf-8")
     changed = pipeline.build(INVENTORY, TemplateTree.for_project(own))
 
-    differ = {
-        new.runbook.id
-        for new in changed.rendered
-        if new.data != FILES[new.runbook.id].data
-    }
-    source = next(r for r in built().plan.forward if r.definition.name == "skype.partner-application")
+    differ = {new.runbook.id for new in changed.rendered if new.data != FILES[new.runbook.id].data}
+    source = next(
+        r for r in built().plan.forward if r.definition.name == "skype.partner-application"
+    )
     expected = {source.id}
     for runbook in built().plan.runbooks:
         touched = {need.id for need in runbook.needs} | {runbook.undoes}
