@@ -120,6 +120,15 @@ def test_r29_own_signer_can_be_pinned_by_thumbprint(toys, thumbprint, code):
         said(lab, f"expected is '{thumbprint}'. Fetch the approved file again.")
 
 
+@pytest.mark.parametrize(
+    "subject", ['CN="x, O=Litware, y", C=US', 'CN="x, O=Litware", C=US', 'CN="""x"", O=Litware"']
+)
+def test_r29_a_signer_within_quotes_is_none(toys, subject):
+    lab = toys(signer="O=Litware")
+    assert lab.run(toy.CHANGE, "-WhatIf", LAB_SIGNATURE=f"Valid|{subject}") == 2, lab.out
+    said(lab, "expected is 'O=Litware'. Fetch the approved file again.")
+
+
 def test_a_thumbprint_in_a_subject_is_no_thumbprint(toys):
     lab = toys(signer="CD" * 20)
     assert lab.run(toy.CHANGE, "-WhatIf", LAB_SIGNATURE=f"Valid|CN=x, {'CD' * 20}") == 2, lab.out
