@@ -33,10 +33,9 @@ function Get-BytesHash ([byte[]] $Bytes) {
 function Get-ContentHash ([string] $Path, [string] $OwnHash) {
     # SHA-256 of the text without signature block and with its own hash set to zeros.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    # Signing tools seek this line anywhere in a file, so it does not stand here whole.
-    $mark = "`r`n# SIG # Begin " + "signature block`r`n"
-    $end = $text.LastIndexOf($mark, [System.StringComparison]::Ordinal)
-    if ($end -ge 0) { $text = $text.Substring(0, $end) }
+    # Signing tools seek the first line of a block anywhere in a file: it does not stand here whole.
+    $block = 'Begin sig[n]ature block\r\n(# \S+\r\n)+# SIG # End sig[n]ature block\r\n\z'
+    $text = $text -creplace ('\r\n# SIG # ' + $block)
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
 }
 
