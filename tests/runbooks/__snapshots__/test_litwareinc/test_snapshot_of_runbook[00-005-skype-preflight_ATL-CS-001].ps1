@@ -37,11 +37,11 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = 'efc18843e15152107c0bc6669c2bdb0436769f2581311b8e2e3df39737de969b'
+    ContentHash = '149dc883cc8f75c37a3cdadd8450ddf3ce3ea81de4eb167cc92a151a6530a2c8'
     Signer = @()
     Window = $null
     Needs = @(
-        @{ Hash = '1de7e1df4495d68d56296d67cbfc214f953b6b7afca5a955788508c9e3eeb25e'
+        @{ Hash = 'df5bbbee184da878f934fc73ceca2147640da5adc0464c4e4d5bb0fc18ea6a90'
             Id = '00-004-skype-preflight-network_ATL-CS-001'; Hours = 72 }
     )
     Undoes = $null
@@ -165,17 +165,15 @@ function Get-LocalText ([datetime] $At = (Get-Date)) {
 function Get-BytesHash ([byte[]] $Bytes) {
     # The only SHA-256 that .NET Framework allows in FIPS mode on every version.
     $sha = New-Object -TypeName System.Security.Cryptography.SHA256CryptoServiceProvider
-    $hex = [System.BitConverter]::ToString($sha.ComputeHash($Bytes))
-    $hex.Replace('-', '').ToLowerInvariant()
+    [System.BitConverter]::ToString($sha.ComputeHash($Bytes)).Replace('-', '').ToLowerInvariant()
 }
 
 function Get-ContentHash ([string] $Path, [string] $OwnHash) {
     # SHA-256 of the text without signature block and with its own hash set to zeros.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    # Signing tools seek this line anywhere in a file, so it does not stand here whole.
-    $mark = "`r`n# SIG # Begin " + "signature block`r`n"
-    $end = $text.LastIndexOf($mark, [System.StringComparison]::Ordinal)
-    if ($end -ge 0) { $text = $text.Substring(0, $end) }
+    # Signing tools seek the first line of a block anywhere in a file: it does not stand here whole.
+    $block = 'Begin sig[n]ature block\r\n(# \S+\r\n)+# SIG # End sig[n]ature block\r\n\z'
+    $text = $text -creplace ('\r\n# SIG # ' + $block)
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
 }
 
@@ -414,8 +412,10 @@ function Get-SignerProblem ([string] $Path, [string[]] $Signer) {
     $subject = $thumbprint = ''
     $by = $signature.SignerCertificate
     if ($by) { $subject, $thumbprint = [string] $by.Subject, [string] $by.Thumbprint }
+    # A comma between quotes divides no subject: such a name could hold another one.
+    $parts = $subject -split ', (?=(?:[^"]*"[^"]*")*[^"]*$)'
     $expected = @($Signer | Where-Object -FilterScript {
-            $_ -eq $thumbprint -or ", $subject,".Contains(", $_,") })
+            $_ -eq $thumbprint -or ($_ -match '=' -and $parts -ccontains $_) })
     $status = [string] $signature.Status
     $words = @{
         NotSigned = "it has no signature. $again"
@@ -1233,20 +1233,19 @@ function Get-LastWord {
 function Complete-Runbook {
     # Receipt and last words. Exit code 2 promises that nothing was changed.
     if ($Runbook.Code -eq 2 -and $Runbook.Touched) { $Runbook.Code = 1 }
-    $code = $Runbook.Code
-    $outcome = @('completed', 'failed', 'refused', 'declined', 'not verified')[$code]
+    $outcome = @('completed', 'failed', 'refused', 'declined', 'not verified')[$Runbook.Code]
     $kinds = @($Runbook.Results | ForEach-Object -Process { $_.outcome })
-    if ($code -eq 0 -and $Runbook.Undoes -and -not ($kinds -ne 'nothing to undo')) {
+    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and -not ($kinds -ne 'nothing to undo')) {
         $outcome = 'nothing to undo'
     }
-    $news = $code -eq 0 -or $Runbook.Touched -or $kinds -contains 'not passed'
+    $news = $Runbook.Code -eq 0 -or $Runbook.Touched -or $kinds -contains 'not passed'
     if ($news -and -not $Runbook.Preview) { Write-RunbookReceipt -Outcome $outcome }
     foreach ($result in $Runbook.Results) {
         Write-Host -Object ('Step {0}  {1,-15} {2}' -f $result.step, $result.outcome, $result.title)
     }
     if ($Runbook.Preview) {
         $outcome = "preview, $($Runbook.Closed) reason(s) to refuse"
-        if ($code -eq 0 -and $Runbook.Closed -gt 0) { $Runbook.Code = 2 }
+        if ($Runbook.Code -eq 0 -and $Runbook.Closed -gt 0) { $Runbook.Code = 2 }
     }
     $changed, $next = Get-LastWord
     $text = "Result: $outcome, exit code $($Runbook.Code). $changed"

@@ -40,7 +40,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '87c8a39e85c59cd76be9b96bda66781190db96d6a6a2c43fbccec0229a0a9179'
+    ContentHash = '636ef5f065c053bf4022209701bb15e92016eb5f9209f68e30948950f0ea1ac1'
     Signer = @()
     Window = $null
     Needs = @()
@@ -209,17 +209,15 @@ function Get-LocalText ([datetime] $At = (Get-Date)) {
 function Get-BytesHash ([byte[]] $Bytes) {
     # The only SHA-256 that .NET Framework allows in FIPS mode on every version.
     $sha = New-Object -TypeName System.Security.Cryptography.SHA256CryptoServiceProvider
-    $hex = [System.BitConverter]::ToString($sha.ComputeHash($Bytes))
-    $hex.Replace('-', '').ToLowerInvariant()
+    [System.BitConverter]::ToString($sha.ComputeHash($Bytes)).Replace('-', '').ToLowerInvariant()
 }
 
 function Get-ContentHash ([string] $Path, [string] $OwnHash) {
     # SHA-256 of the text without signature block and with its own hash set to zeros.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    # Signing tools seek this line anywhere in a file, so it does not stand here whole.
-    $mark = "`r`n# SIG # Begin " + "signature block`r`n"
-    $end = $text.LastIndexOf($mark, [System.StringComparison]::Ordinal)
-    if ($end -ge 0) { $text = $text.Substring(0, $end) }
+    # Signing tools seek the first line of a block anywhere in a file: it does not stand here whole.
+    $block = 'Begin sig[n]ature block\r\n(# \S+\r\n)+# SIG # End sig[n]ature block\r\n\z'
+    $text = $text -creplace ('\r\n# SIG # ' + $block)
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
 }
 
@@ -458,8 +456,10 @@ function Get-SignerProblem ([string] $Path, [string[]] $Signer) {
     $subject = $thumbprint = ''
     $by = $signature.SignerCertificate
     if ($by) { $subject, $thumbprint = [string] $by.Subject, [string] $by.Thumbprint }
+    # A comma between quotes divides no subject: such a name could hold another one.
+    $parts = $subject -split ', (?=(?:[^"]*"[^"]*")*[^"]*$)'
     $expected = @($Signer | Where-Object -FilterScript {
-            $_ -eq $thumbprint -or ", $subject,".Contains(", $_,") })
+            $_ -eq $thumbprint -or ($_ -match '=' -and $parts -ccontains $_) })
     $status = [string] $signature.Status
     $words = @{
         NotSigned = "it has no signature. $again"
@@ -1277,20 +1277,19 @@ function Get-LastWord {
 function Complete-Runbook {
     # Receipt and last words. Exit code 2 promises that nothing was changed.
     if ($Runbook.Code -eq 2 -and $Runbook.Touched) { $Runbook.Code = 1 }
-    $code = $Runbook.Code
-    $outcome = @('completed', 'failed', 'refused', 'declined', 'not verified')[$code]
+    $outcome = @('completed', 'failed', 'refused', 'declined', 'not verified')[$Runbook.Code]
     $kinds = @($Runbook.Results | ForEach-Object -Process { $_.outcome })
-    if ($code -eq 0 -and $Runbook.Undoes -and -not ($kinds -ne 'nothing to undo')) {
+    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and -not ($kinds -ne 'nothing to undo')) {
         $outcome = 'nothing to undo'
     }
-    $news = $code -eq 0 -or $Runbook.Touched -or $kinds -contains 'not passed'
+    $news = $Runbook.Code -eq 0 -or $Runbook.Touched -or $kinds -contains 'not passed'
     if ($news -and -not $Runbook.Preview) { Write-RunbookReceipt -Outcome $outcome }
     foreach ($result in $Runbook.Results) {
         Write-Host -Object ('Step {0}  {1,-15} {2}' -f $result.step, $result.outcome, $result.title)
     }
     if ($Runbook.Preview) {
         $outcome = "preview, $($Runbook.Closed) reason(s) to refuse"
-        if ($code -eq 0 -and $Runbook.Closed -gt 0) { $Runbook.Code = 2 }
+        if ($Runbook.Code -eq 0 -and $Runbook.Closed -gt 0) { $Runbook.Code = 2 }
     }
     $changed, $next = Get-LastWord
     $text = "Result: $outcome, exit code $($Runbook.Code). $changed"

@@ -41,13 +41,13 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-EXCHANGE-00'
     Domain = 'litwareinc.com'
-    ContentHash = 'fb0c078c923382178535516f1ce01b6158cbdd0f7d3ba73f1f3403ab14d45855'
+    ContentHash = 'b590568e6330f5e253b88a2a45e2c19c3cea34a12fd5b611e67883d670f8013a'
     Signer = @()
     Window = $null
     Needs = @(
-        @{ Hash = '1c68ee05dbae9f1efb0dc314675ee2bf04a1abe0796bb1d45ba67d0c52a100ea'
+        @{ Hash = '2212c92427e04fd67f4144d1ce1175028081a4844917d0c6288306ecc04cc089'
             Id = '03-001-undo-exchange-partner-application_ATL-EXCHANGE-00' }
-        @{ Hash = '8cb6cd8568600418103d03ee73d1807f7ddc9635f4303aac387fbc188f3e5292'
+        @{ Hash = '4c68fdb10f8b47c5e8a197dfc58d3390fe4f7012f426aedfcd0da44d523a5a85'
             Id = '04-001-undo-exchange-directory-replication_ATL-EXCHANGE-00' }
     )
     Undoes = $null
@@ -206,17 +206,15 @@ function Get-LocalText ([datetime] $At = (Get-Date)) {
 function Get-BytesHash ([byte[]] $Bytes) {
     # The only SHA-256 that .NET Framework allows in FIPS mode on every version.
     $sha = New-Object -TypeName System.Security.Cryptography.SHA256CryptoServiceProvider
-    $hex = [System.BitConverter]::ToString($sha.ComputeHash($Bytes))
-    $hex.Replace('-', '').ToLowerInvariant()
+    [System.BitConverter]::ToString($sha.ComputeHash($Bytes)).Replace('-', '').ToLowerInvariant()
 }
 
 function Get-ContentHash ([string] $Path, [string] $OwnHash) {
     # SHA-256 of the text without signature block and with its own hash set to zeros.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    # Signing tools seek this line anywhere in a file, so it does not stand here whole.
-    $mark = "`r`n# SIG # Begin " + "signature block`r`n"
-    $end = $text.LastIndexOf($mark, [System.StringComparison]::Ordinal)
-    if ($end -ge 0) { $text = $text.Substring(0, $end) }
+    # Signing tools seek the first line of a block anywhere in a file: it does not stand here whole.
+    $block = 'Begin sig[n]ature block\r\n(# \S+\r\n)+# SIG # End sig[n]ature block\r\n\z'
+    $text = $text -creplace ('\r\n# SIG # ' + $block)
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
 }
 
@@ -455,8 +453,10 @@ function Get-SignerProblem ([string] $Path, [string[]] $Signer) {
     $subject = $thumbprint = ''
     $by = $signature.SignerCertificate
     if ($by) { $subject, $thumbprint = [string] $by.Subject, [string] $by.Thumbprint }
+    # A comma between quotes divides no subject: such a name could hold another one.
+    $parts = $subject -split ', (?=(?:[^"]*"[^"]*")*[^"]*$)'
     $expected = @($Signer | Where-Object -FilterScript {
-            $_ -eq $thumbprint -or ", $subject,".Contains(", $_,") })
+            $_ -eq $thumbprint -or ($_ -match '=' -and $parts -ccontains $_) })
     $status = [string] $signature.Status
     $words = @{
         NotSigned = "it has no signature. $again"
@@ -1274,20 +1274,19 @@ function Get-LastWord {
 function Complete-Runbook {
     # Receipt and last words. Exit code 2 promises that nothing was changed.
     if ($Runbook.Code -eq 2 -and $Runbook.Touched) { $Runbook.Code = 1 }
-    $code = $Runbook.Code
-    $outcome = @('completed', 'failed', 'refused', 'declined', 'not verified')[$code]
+    $outcome = @('completed', 'failed', 'refused', 'declined', 'not verified')[$Runbook.Code]
     $kinds = @($Runbook.Results | ForEach-Object -Process { $_.outcome })
-    if ($code -eq 0 -and $Runbook.Undoes -and -not ($kinds -ne 'nothing to undo')) {
+    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and -not ($kinds -ne 'nothing to undo')) {
         $outcome = 'nothing to undo'
     }
-    $news = $code -eq 0 -or $Runbook.Touched -or $kinds -contains 'not passed'
+    $news = $Runbook.Code -eq 0 -or $Runbook.Touched -or $kinds -contains 'not passed'
     if ($news -and -not $Runbook.Preview) { Write-RunbookReceipt -Outcome $outcome }
     foreach ($result in $Runbook.Results) {
         Write-Host -Object ('Step {0}  {1,-15} {2}' -f $result.step, $result.outcome, $result.title)
     }
     if ($Runbook.Preview) {
         $outcome = "preview, $($Runbook.Closed) reason(s) to refuse"
-        if ($code -eq 0 -and $Runbook.Closed -gt 0) { $Runbook.Code = 2 }
+        if ($Runbook.Code -eq 0 -and $Runbook.Closed -gt 0) { $Runbook.Code = 2 }
     }
     $changed, $next = Get-LastWord
     $text = "Result: $outcome, exit code $($Runbook.Code). $changed"

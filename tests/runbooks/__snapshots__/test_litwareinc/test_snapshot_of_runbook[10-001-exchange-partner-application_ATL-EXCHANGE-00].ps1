@@ -39,19 +39,19 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-EXCHANGE-00'
     Domain = 'litwareinc.com'
-    ContentHash = 'd29265d77cb00604afe6e6b6a571a6eca858dcdb9118cca87114c7a3826eb75f'
+    ContentHash = '5742e12e9c93aef9d6920bbb1e7389194d9d63f56506464ef9c194cc5f62c515'
     Signer = @()
     Window = '2027-03-06T22:00:00+01:00', '2027-03-07T02:00:00+01:00'
     Needs = @(
-        @{ Hash = 'c68c3156d86dce5c634e82a5deba8473f4197b7d0a23c0e1a034ec7245e11228'
+        @{ Hash = '2acdec47e55ab7c5d8d24f0803c3df29b4536f6d4ecbd2edce6d43d16c779605'
             Id = '00-001-exchange-preflight-organization_ATL-EXCHANGE-00'; Hours = 72 }
-        @{ Hash = '6f6bc2fb667d861d221b0a118b0814c2d59d27fb0be1be4bbbe1436fd5f51677'
+        @{ Hash = '4d245e4f08535c63a95b04dccb57224dd3d2d76d546461b0e4a7a17237c6dd89'
             Id = '00-002-exchange-preflight_ATL-EXCHANGE-00'; Hours = 72 }
-        @{ Hash = '6263cefabb10f5e406e8eb2d367ed8492dab488aa6d6a4091ae1d2a627286e2d'
+        @{ Hash = 'af579910c5c5a26c47a0fb913a8e983f3bdc1f989a826a1ac3abae040a695be4'
             Id = '00-003-exchange-preflight-network_ATL-EXCHANGE-00'; Hours = 72 }
-        @{ Hash = 'd3f36f238ae12e0dd012e6091e8378b07bd72d79537729ea5f9b250e65ec6a9c'
+        @{ Hash = '8f6e162baf138443c55413a1ef7077dc9cb3477626e866af73d3d35d383772f2'
             Id = '00-007-skype-preflight-organization_ATL-CS-001'; Hours = 72 }
-        @{ Hash = '62aeb40a695dc5bc86b2733884cdc7ab9b28c9d6af6d077b8e3438936555917a'
+        @{ Hash = 'e51df52f2545070b298ac0d9100c7fdb92c273b4273684c1355347b711f4dbea'
             Id = '05-002-skype-prerequisite-replication_ATL-CS-001' }
     )
     Undoes = $null
@@ -223,17 +223,15 @@ function Get-LocalText ([datetime] $At = (Get-Date)) {
 function Get-BytesHash ([byte[]] $Bytes) {
     # The only SHA-256 that .NET Framework allows in FIPS mode on every version.
     $sha = New-Object -TypeName System.Security.Cryptography.SHA256CryptoServiceProvider
-    $hex = [System.BitConverter]::ToString($sha.ComputeHash($Bytes))
-    $hex.Replace('-', '').ToLowerInvariant()
+    [System.BitConverter]::ToString($sha.ComputeHash($Bytes)).Replace('-', '').ToLowerInvariant()
 }
 
 function Get-ContentHash ([string] $Path, [string] $OwnHash) {
     # SHA-256 of the text without signature block and with its own hash set to zeros.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    # Signing tools seek this line anywhere in a file, so it does not stand here whole.
-    $mark = "`r`n# SIG # Begin " + "signature block`r`n"
-    $end = $text.LastIndexOf($mark, [System.StringComparison]::Ordinal)
-    if ($end -ge 0) { $text = $text.Substring(0, $end) }
+    # Signing tools seek the first line of a block anywhere in a file: it does not stand here whole.
+    $block = 'Begin sig[n]ature block\r\n(# \S+\r\n)+# SIG # End sig[n]ature block\r\n\z'
+    $text = $text -creplace ('\r\n# SIG # ' + $block)
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
 }
 
@@ -472,8 +470,10 @@ function Get-SignerProblem ([string] $Path, [string[]] $Signer) {
     $subject = $thumbprint = ''
     $by = $signature.SignerCertificate
     if ($by) { $subject, $thumbprint = [string] $by.Subject, [string] $by.Thumbprint }
+    # A comma between quotes divides no subject: such a name could hold another one.
+    $parts = $subject -split ', (?=(?:[^"]*"[^"]*")*[^"]*$)'
     $expected = @($Signer | Where-Object -FilterScript {
-            $_ -eq $thumbprint -or ", $subject,".Contains(", $_,") })
+            $_ -eq $thumbprint -or ($_ -match '=' -and $parts -ccontains $_) })
     $status = [string] $signature.Status
     $words = @{
         NotSigned = "it has no signature. $again"
@@ -1291,20 +1291,19 @@ function Get-LastWord {
 function Complete-Runbook {
     # Receipt and last words. Exit code 2 promises that nothing was changed.
     if ($Runbook.Code -eq 2 -and $Runbook.Touched) { $Runbook.Code = 1 }
-    $code = $Runbook.Code
-    $outcome = @('completed', 'failed', 'refused', 'declined', 'not verified')[$code]
+    $outcome = @('completed', 'failed', 'refused', 'declined', 'not verified')[$Runbook.Code]
     $kinds = @($Runbook.Results | ForEach-Object -Process { $_.outcome })
-    if ($code -eq 0 -and $Runbook.Undoes -and -not ($kinds -ne 'nothing to undo')) {
+    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and -not ($kinds -ne 'nothing to undo')) {
         $outcome = 'nothing to undo'
     }
-    $news = $code -eq 0 -or $Runbook.Touched -or $kinds -contains 'not passed'
+    $news = $Runbook.Code -eq 0 -or $Runbook.Touched -or $kinds -contains 'not passed'
     if ($news -and -not $Runbook.Preview) { Write-RunbookReceipt -Outcome $outcome }
     foreach ($result in $Runbook.Results) {
         Write-Host -Object ('Step {0}  {1,-15} {2}' -f $result.step, $result.outcome, $result.title)
     }
     if ($Runbook.Preview) {
         $outcome = "preview, $($Runbook.Closed) reason(s) to refuse"
-        if ($code -eq 0 -and $Runbook.Closed -gt 0) { $Runbook.Code = 2 }
+        if ($Runbook.Code -eq 0 -and $Runbook.Closed -gt 0) { $Runbook.Code = 2 }
     }
     $changed, $next = Get-LastWord
     $text = "Result: $outcome, exit code $($Runbook.Code). $changed"
