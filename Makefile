@@ -37,6 +37,10 @@ test: $(READY) ## Run the tests that every change must pass (needs pwsh)
 soak: $(READY) ## Run the whole matrices that `make test` samples; takes long
 	$(PYTEST) -n $(WORKERS) -m soak
 
+.PHONY: bench
+bench: $(READY) ## Measure signing against its limits and peers; prints ratios of one run
+	PYTHONPATH=. $(BIN)/python tests/bench_signing.py
+
 .PHONY: check
 check: $(READY) ## Check format, style and types
 	$(BIN)/ruff format --check
