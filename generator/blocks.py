@@ -10,8 +10,8 @@ import jinja2
 from jinja2.runtime import Context
 
 from generator import environment
+from generator.built import Piece
 from generator.findings import Finding, FindingsError
-from generator.model import Piece
 from generator.powershell import Literal
 from generator.templates import SPINE, TemplateTree
 

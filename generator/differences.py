@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from generator.bundle import Comparison
+from generator.comparison import Comparison
 from generator.findings import visible
 
 _CONTEXT = 3
@@ -24,18 +24,22 @@ def listing(comparison: Comparison) -> Iterator[str]:
             yield f"{kind:<8} {name}"
 
 
-def unified(files: Mapping[str, bytes], folder: Path, comparison: Comparison) -> Iterator[str]:
+def unified(
+    files: Iterable[tuple[str, Iterable[bytes]]], folder: Path, comparison: Comparison
+) -> Iterator[str]:
     """The lines of a unified diff from what lies in the folder to the files of the build.
 
-    Files come in the order of work. Line ends show (as `^M` for CRLF) only in a file in which
-    they differ.
+    `files` are paths with bytes in parts; they come in this order. Line ends show (as `^M` for
+    CRLF) only in a file in which they differ.
     """
     would = {*comparison.new, *comparison.changed, *comparison.edited}
-    for name, data in files.items():
+    for name, parts in files:
+        data = b"".join(parts)
         if name in would:
+            would.remove(name)
             path = folder / name
             yield from _file(name, path.read_bytes() if path.is_file() else None, data, folder)
-    for name in [*comparison.stale, *(n for n in comparison.edited if n not in files)]:
+    for name in [*comparison.stale, *(n for n in comparison.edited if n in would)]:
         yield from _file(name, (folder / name).read_bytes(), None, folder)
 
 

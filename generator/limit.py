@@ -7,8 +7,9 @@ import fnmatch
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from generator.built import Build, RenderedRunbook, Scripts
 from generator.errors import UsageError
-from generator.model import Build, Runbook
+from generator.model import Runbook
 
 
 def pick(build: Build, patterns: Sequence[str]) -> Build:
@@ -26,8 +27,11 @@ def pick(build: Build, patterns: Sequence[str]) -> Build:
             raise UsageError(_nothing(pattern, runbooks))
         chosen |= {runbook.id for runbook in found}
         chosen |= _way_back(found, build.plan.undo)
-    rendered = tuple(script for script in build.rendered if script.runbook.id in chosen)
-    return replace(build, rendered=rendered, limit=tuple(patterns))
+
+    def rendered() -> Iterator[RenderedRunbook]:
+        return (script for script in build.rendered if script.runbook.id in chosen)
+
+    return replace(build, rendered=Scripts(len(chosen), rendered), limit=tuple(patterns))
 
 
 def _named(runbook: Runbook, pattern: str) -> bool:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from generator import __version__
-from generator.model import Build, RenderedRunbook
+from generator.built import Build, Summary
 
 NAME = "manifest.json"
 SUMS = "SHA256SUMS"
@@ -25,8 +25,31 @@ SCHEMA = Path(__file__).with_name("manifest.schema.json")
 _LINE = re.compile("(?P<digest>[0-9a-f]{64})  (?P<path>.+)")
 
 
-def make(build: Build, documents: Mapping[str, bytes] | None = None) -> dict[str, Any]:
-    """The manifest of a build and of the documents beside its runbooks (path -> bytes)."""
+def stream(
+    build: Build, summaries: Collection[Summary], digests: Mapping[str, str]
+) -> Iterator[bytes]:
+    """The bytes of the manifest, part by part: those of `encode` for the whole of it.
+
+    `digests` (path -> SHA-256) has the scripts of the summaries and the documents beside them.
+    """
+    scripts = {one.runbook.file for one in summaries}
+    documents = {path: digest for path, digest in digests.items() if path not in scripts}
+    before, empty, after = encode(_frame(build, documents)).partition(b'"runbooks": []')
+    yield before
+    if not scripts:
+        yield empty
+    else:
+        between = b'"runbooks": [\n    '
+        for one in summaries:
+            entry = _runbook(one, digests[one.runbook.file], build.engine_hash)
+            yield between + json.dumps(entry, indent=2).replace("\n", "\n    ").encode("ascii")
+            between = b",\n    "
+        yield b"\n  ]"
+    yield after
+
+
+def _frame(build: Build, documents: Mapping[str, str]) -> dict[str, Any]:
+    """The manifest but for its runbooks."""
     inventory = build.plan.inventory
     change = inventory.values["change"]
     window = change.get("window")
@@ -43,10 +66,9 @@ def make(build: Build, documents: Mapping[str, bytes] | None = None) -> dict[str
             "window": {name: window[name] for name in ("from", "until")} if window else None,
         },
         "engine_sha256": build.engine_hash,
-        "runbooks": [_runbook(rendered, build.engine_hash) for rendered in build.rendered],
+        "runbooks": [],
         "documents": [
-            {"path": path, "sha256": sha256(data)}
-            for path, data in sorted((documents or {}).items())
+            {"path": path, "sha256": digest} for path, digest in sorted(documents.items())
         ],
     }
 
@@ -76,7 +98,12 @@ def with_files(manifest: Mapping[str, Any], changed: Mapping[str, bytes]) -> dic
 
 def sums(manifest: Mapping[str, Any], data: bytes) -> bytes:
     """SHA256SUMS for a manifest and its bytes: the files it vouches for, and itself."""
-    return _sums({**hashes(manifest), NAME: sha256(data)})
+    return sums_of({**hashes(manifest), NAME: sha256(data)})
+
+
+def sums_of(digests: Mapping[str, str]) -> bytes:
+    """SHA256SUMS for files (path -> SHA-256)."""
+    return "".join(f"{digest}  {path}\n" for path, digest in digests.items()).encode("utf-8")
 
 
 def recorded(data: bytes | None, sums_data: bytes | None) -> dict[str, str]:
@@ -88,7 +115,7 @@ def recorded(data: bytes | None, sums_data: bytes | None) -> dict[str, str]:
         _LINE.fullmatch(line) for line in (sums_data or b"").decode(errors="replace").split("\n")
     ]
     record = {line["path"]: line["digest"] for line in lines if line}
-    if sums_data and sums_data == _sums(record):
+    if sums_data and sums_data == sums_of(record):
         record[SUMS] = sha256(sums_data)
     try:
         found = hashes(json.loads(data or b""))
@@ -96,7 +123,7 @@ def recorded(data: bytes | None, sums_data: bytes | None) -> dict[str, str]:
         return record
     record |= found
     own = record.setdefault(NAME, sha256(data or b""))
-    return {**record, SUMS: sha256(_sums({**found, NAME: own}))}
+    return {**record, SUMS: sha256(sums_of({**found, NAME: own}))}
 
 
 def sha256(data: bytes) -> str:
@@ -104,12 +131,8 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _sums(lines: Mapping[str, str]) -> bytes:
-    return "".join(f"{digest}  {path}\n" for path, digest in lines.items()).encode("utf-8")
-
-
-def _runbook(rendered: RenderedRunbook, engine_hash: str) -> dict[str, Any]:
-    runbook = rendered.runbook
+def _runbook(one: Summary, digest: str, engine_hash: str) -> dict[str, Any]:
+    runbook = one.runbook
     return {
         "path": runbook.file,
         "id": runbook.id,
@@ -119,8 +142,8 @@ def _runbook(rendered: RenderedRunbook, engine_hash: str) -> dict[str, Any]:
         "product": runbook.definition.product,
         "host": {"netbios": runbook.host.netbios, "fqdn": runbook.host.fqdn},
         "title": runbook.title,
-        "sha256": sha256(rendered.data),
-        "content_sha256": rendered.content_hash,
+        "sha256": digest,
+        "content_sha256": one.content_hash,
         "engine_sha256": engine_hash,
         "predecessors": [need.id for need in runbook.needs],
         "undo": runbook.undo,

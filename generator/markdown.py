@@ -8,7 +8,8 @@ by its number.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -61,9 +62,32 @@ def verbatim(value: object) -> Markdown:
 FILTERS = {"text": text, "code": code, "verbatim": verbatim}
 
 
+class DocumentEnvironment(ImmutableSandboxedEnvironment):
+    """Sandboxed; the fields of our own values are data, which needs no judgement."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """A key of a mapping or a field of a value first: what nearly every template asks for."""
+        kind: type = type(obj)
+        if kind is dict and attribute in obj:
+            return obj[attribute]
+        if attribute in _fields(kind):
+            return getattr(obj, attribute)
+        return super().getattr(obj, attribute)
+
+
+@lru_cache(maxsize=64)
+def _fields(kind: Hashable) -> frozenset[str]:
+    """What a value says of itself: the fields of its dataclass, and its own properties."""
+    if not (isinstance(kind, type) and is_dataclass(kind)):
+        return frozenset()
+    derived = {name for name, value in vars(kind).items() if isinstance(value, property)}
+    names = derived | {field.name for field in fields(kind)}
+    return frozenset(name for name in names if not name.startswith("_"))
+
+
 def environment(tree: TemplateTree) -> jinja2.Environment:
     """An environment for the documents of this tree of templates."""
-    made = ImmutableSandboxedEnvironment(
+    made = DocumentEnvironment(
         loader=jinja2.FileSystemLoader(tree.roots),
         undefined=jinja2.StrictUndefined,
         finalize=_finalize,

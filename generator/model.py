@@ -6,9 +6,8 @@ Frozen values without behaviour beyond names derived from their own fields. The 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeAlias
 
 Values: TypeAlias = Mapping[str, Any]
@@ -225,45 +224,3 @@ class Plan:
     def runbooks(self) -> tuple[Runbook, ...]:
         """All of them, forward first: an undo embeds the hash of what it takes back."""
         return self.forward + self.undo
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A part of a script with the template that made it: rules judge pieces."""
-
-    name: str
-    template: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class RenderedRunbook:
-    """A finished script: its bytes, its content hash, the pieces it was joined from."""
-
-    runbook: Runbook
-    data: bytes
-    content_hash: str
-    pieces: tuple[Piece, ...]
-    wanted: Mapping[str, str]
-    """Step id -> text of its Wanted table, for the plan and the run sheet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Build:
-    """A rendered change, ready to be written.
-
-    With `limit`, the patterns that chose them, `rendered` are only some runbooks of the plan.
-    `rendered` may be made anew whenever one goes through it: do that once where it matters.
-    """
-
-    plan: Plan
-    rendered: Collection[RenderedRunbook]
-    engine_hash: str
-    shadowed: tuple[Path, ...] = ()
-    limit: tuple[str, ...] = ()
-
-    @property
-    def folder(self) -> str:
-        """The folder below out/: a part of a change never replaces the whole of it."""
-        name = self.plan.inventory.name
-        return f"{name}.part" if self.limit else name

@@ -6,10 +6,12 @@ A stage is imported when it is used: `validate` needs no templates of scripts an
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from generator.built import Build
 from generator.findings import Finding, FindingsError, ordered
-from generator.model import Build, Inventory, Phase, Plan, Product
+from generator.model import Inventory, Phase, Plan, Product
 from generator.templates import TemplateTree
 
 
@@ -56,8 +58,17 @@ def order(path: Path, tree: TemplateTree) -> tuple[Plan, tuple[Phase, ...]]:
     return _order(path, _products(tree), tree), roles.load_phases(tree)
 
 
-def build(path: Path, tree: TemplateTree, limit: Sequence[str] = ()) -> Build:
-    """Inventory -> plan -> render -> check; raises FindingsError when a rule is broken.
+def build(path: Path, tree: TemplateTree) -> Build:
+    """Inventory -> plan -> render -> check, all scripts made, checked and held in memory.
+
+    Raises FindingsError with the mistakes in the inventory, in the templates, or by the rules.
+    """
+    built = stream(path, tree)
+    return replace(built, rendered=tuple(built.rendered))
+
+
+def stream(path: Path, tree: TemplateTree, limit: Sequence[str] = ()) -> Build:
+    """The same with scripts that are made and checked while one goes through them.
 
     The whole change is made and checked in any case; `limit` then picks hosts or runbooks of it.
     """
@@ -66,9 +77,7 @@ def build(path: Path, tree: TemplateTree, limit: Sequence[str] = ()) -> Build:
 
     products = _products(tree)
     built = render.make(_order(path, products, tree), products, tree)
-    findings = rules.check(built, products, tree)
-    if findings:
-        raise FindingsError(findings)
+    built = rules.check(built, products, tree)
     return parts.pick(built, limit) if limit else built
 
 

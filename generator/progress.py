@@ -36,8 +36,9 @@ def heard_by(listener: Listener) -> Iterator[None]:
 
 
 def _told(items: Collection[Item], stage: str, listener: Listener) -> Iterator[Item]:
+    # An item may take long to come because another stage makes it: that one speaks first.
     total = len(items)
-    listener(stage, 0, total)
-    for done, item in enumerate(items, start=1):
-        yield item
+    for done, item in enumerate(items):
         listener(stage, done, total)
+        yield item
+    listener(stage, total, total)

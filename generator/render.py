@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import textwrap
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
 from generator import facts, powershell, progress
 from generator.blocks import Blocks
-from generator.model import Build, Piece, Plan, Product, RenderedRunbook, Runbook, Step
+from generator.built import Build, Piece, RenderedRunbook, Scripts, Summary
+from generator.model import Plan, Product, Runbook, Step
 from generator.powershell import Literal
 from generator.spool import Spool
 from generator.templates import SPINE, TemplateTree
@@ -34,22 +34,14 @@ _PRODUCT_BLOCKS = ("product", "shell", "probe", "save")
 
 
 def make(plan: Plan, products: Sequence[Product], tree: TemplateTree) -> Build:
-    """Every script of the plan; raises FindingsError with the mistakes found in templates."""
-    build = stream(plan, products, tree)
-    return replace(build, rendered=tuple(build.rendered))
+    """Every script of the plan; the scripts raise FindingsError for mistakes in templates."""
+    renderer = Renderer(plan, products, tree)
+    scripts = Scripts(len(plan.runbooks), renderer.scripts)
+    return Build(plan, scripts, renderer.engine_hash, tree.shadowed())
 
 
-def stream(plan: Plan, products: Sequence[Product], tree: TemplateTree) -> Build:
-    """The same with scripts that are made while somebody goes through them, not held in memory.
-
-    Going through them raises FindingsError at the end when there were mistakes.
-    """
-    scripts = Scripts(plan, products, tree)
-    return Build(plan, scripts, scripts.engine_hash, tree.shadowed())
-
-
-class Scripts(Collection[RenderedRunbook]):
-    """The scripts of a plan in the order of work, made anew each time that one goes through them.
+class Renderer:
+    """Makes the scripts of a plan, in the order of work.
 
     What does something is rendered first, for all runbooks, because a preflight names the
     commands of those that follow; then each is joined with its header and facts, which hold the
@@ -65,19 +57,9 @@ class Scripts(Collection[RenderedRunbook]):
         self._engine_data = powershell.encode(self._engine.text)
         self.engine_hash = hashlib.sha256(self._engine_data).hexdigest()
 
-    @property
-    def runbooks(self) -> tuple[Runbook, ...]:
-        """Those of the scripts, without making any."""
-        return self._plan.runbooks
-
-    def __len__(self) -> int:
-        return len(self._plan.forward) + len(self._plan.undo)
-
-    def __contains__(self, script: object) -> bool:
-        return any(one == script for one in self)
-
-    def __iter__(self) -> Iterator[RenderedRunbook]:
-        runbooks = self.runbooks
+    def scripts(self) -> Iterator[RenderedRunbook]:
+        """One after the other; raises FindingsError before the first one or after the last."""
+        runbooks = self._plan.runbooks
         used = UsedCommands(self._products)
         with Spool() as aside:
             for runbook in progress.over(runbooks, "Rendering steps"):
@@ -87,7 +69,7 @@ class Scripts(Collection[RenderedRunbook]):
             self._blocks.raise_findings()
             after = facts.following(self._plan)
             hashes: dict[str, str] = {}
-            for runbook in progress.over(runbooks, "Joining scripts"):
+            for runbook in runbooks:
                 names = facts.runbook_names(
                     self._plan, runbook, after.get(runbook.id), used.of(runbook), hashes
                 )
@@ -145,8 +127,8 @@ class Scripts(Collection[RenderedRunbook]):
         own = f"ContentHash = '{powershell.ZERO_HASH}'".encode()
         head = head.replace(own, f"ContentHash = '{digest}'".encode(), 1)
         data = head + self._engine_data
-        wanted = _wanted(runbook, work)
-        return RenderedRunbook(runbook, data, digest, (*pieces, self._engine), wanted)
+        summary = Summary(runbook, digest, tuple(_wanted(piece.text) for piece in work[1:]))
+        return RenderedRunbook(summary, data, (*pieces, self._engine))
 
     def _spine(self, block: str, names: dict[str, Any]) -> str:
         return self._blocks.render(_SPINE_FILE, (block,), names)[block]
@@ -164,15 +146,10 @@ def _pieces(runbook: Runbook, texts: Sequence[str]) -> tuple[Piece, ...]:
     return tuple(Piece(name, template, text) for (name, template), text in pairs)
 
 
-def _wanted(runbook: Runbook, work: Sequence[Piece]) -> dict[str, str]:
-    """The text of each Wanted table, for the plan: what is approved is what is shown."""
-    found: dict[str, str] = {}
-    # The first piece is that of the product.
-    for step, piece in zip(runbook.steps, work[1:], strict=True):
-        _, begins, rest = piece.text.partition("    Wanted = [ordered] @{\n")
-        if begins:
-            found[step.definition.id] = _dedented(rest.partition("\n    }\n")[0])
-    return found
+def _wanted(step: str) -> str:
+    """The text of its Wanted table, for the plan: what is approved is what is shown."""
+    _, begins, rest = step.partition("    Wanted = [ordered] @{\n")
+    return _dedented(rest.partition("\n    }\n")[0]) if begins else ""
 
 
 @lru_cache(maxsize=4096)

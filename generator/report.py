@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from generator.model import Build, RenderedRunbook
+from generator.built import Build, Summary
 
 
 def plan_text(build: Build) -> str:
@@ -15,37 +15,37 @@ def plan_text(build: Build) -> str:
     for script in build.rendered:
         if script.runbook.backward and script.runbook == build.plan.undo[0]:
             lines += ["What takes it back, in undo/:", ""]
-        lines += [*_paragraph(script), ""]
+        lines += [*_paragraph(script.summary), ""]
     return "\n".join(lines)
 
 
 def plan_json(build: Build) -> str:
     """The plan for programs: an object with `change`, `forward` and `undo`."""
     change = build.plan.inventory.values["change"]
+    summaries = [script.summary for script in build.rendered]
     data = {
         "change": {"id": change["id"], "title": change["title"]},
-        "forward": [_entry(script) for script in build.rendered if not script.runbook.backward],
-        "undo": [_entry(script) for script in build.rendered if script.runbook.backward],
+        "forward": [_entry(one) for one in summaries if not one.runbook.backward],
+        "undo": [_entry(one) for one in summaries if one.runbook.backward],
     }
     return json.dumps(data, indent=2, ensure_ascii=True) + "\n"
 
 
-def _paragraph(script: RenderedRunbook) -> list[str]:
-    runbook = script.runbook
+def _paragraph(one: Summary) -> list[str]:
+    runbook = one.runbook
     lines = [
         f"{runbook.number}  {runbook.title}",
         f"  on     {runbook.host.netbios} ({runbook.host.fqdn})",
         *(f"  after  {need.id}" for need in runbook.needs),
     ]
-    for step in runbook.steps:
+    for step, wanted in zip(runbook.steps, one.wanted, strict=True):
         lines.append(f"  {step.number:>2}  {step.texts.title}")
-        wanted = script.wanted.get(step.definition.id, "")
         lines += [f"        {line}" for line in wanted.splitlines()]
     return lines
 
 
-def _entry(script: RenderedRunbook) -> dict[str, Any]:
-    runbook = script.runbook
+def _entry(one: Summary) -> dict[str, Any]:
+    runbook = one.runbook
     return {
         "id": runbook.id,
         "number": runbook.number,
@@ -60,8 +60,8 @@ def _entry(script: RenderedRunbook) -> dict[str, Any]:
                 "number": step.number,
                 "id": step.definition.id,
                 "title": step.texts.title,
-                "wanted": script.wanted.get(step.definition.id, "").splitlines(),
+                "wanted": wanted.splitlines(),
             }
-            for step in runbook.steps
+            for step, wanted in zip(runbook.steps, one.wanted, strict=True)
         ],
     }

@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -64,25 +64,41 @@ def alone(folder: Path) -> Iterator[None]:
                 path.unlink(missing_ok=True)
 
 
-def replace(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Puts a folder that `fill` has filled in the place of `folder`. Call it inside `alone`.
-
-    When `fill` raises, the folder stays as it was.
-    """
-    growing = growing_path(folder)
-    growing.mkdir()
+@contextmanager
+def growing(folder: Path) -> Iterator[Path]:
+    """A new folder beside `folder`, to be filled; gone at the end. Call it inside `alone`."""
+    new = growing_path(folder)
+    new.mkdir()
     try:
-        fill(growing)
-        if not folder.exists():
-            _rename(growing, folder)
-        else:
-            shutil.copymode(folder, growing)
-            if not _swapped(growing, folder):
-                _two_renames(growing, folder)
+        yield new
     finally:
         # After a swap the old folder has this name. What cannot be deleted now, the next
         # run deletes.
-        shutil.rmtree(growing, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def replace(folder: Path) -> None:
+    """Puts the folder that has grown beside `folder` in its place. Call it inside `growing`."""
+    new = growing_path(folder)
+    if not folder.exists():
+        _rename(new, folder)
+        return
+    shutil.copymode(folder, new)
+    if not _swapped(new, folder):
+        _two_renames(new, folder)
+
+
+def second_name(source: str | Path, target: str | Path) -> None:
+    """The same file or link under another name, so that nobody's work passes through a copy."""
+    if not Path(source).is_symlink():
+        try:
+            Path(target).hardlink_to(source)
+        except OSError:
+            # FAT32 and some network disks have no second names.
+            pass
+        else:
+            return
+    shutil.copy2(source, target, follow_symlinks=False)
 
 
 def _two_renames(growing: Path, folder: Path) -> None:

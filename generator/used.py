@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from generator.model import Piece, Product, Runbook
+from generator.built import Piece
+from generator.model import Product, Runbook
 
 _COMMAND = re.compile(r"\b[A-Z][A-Za-z]+-[A-Z][A-Za-z]+\b")
 _QUOTED = re.compile(r"'(?:[^'\n]|'')*'|\"(?:[^\"`\n]|`.|\"\")*\"|#.*")

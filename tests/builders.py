@@ -11,13 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from generator.built import Build, RenderedRunbook, Summary
 from generator.model import (
-    Build,
     Host,
     Inventory,
     Need,
     Plan,
-    RenderedRunbook,
     Runbook,
     RunbookDefinition,
     Step,
@@ -161,11 +160,9 @@ def a_build(plan: Plan | None = None, body: str = "first text") -> Build:
     rendered = []
     for runbook in plan.runbooks:
         data = f"# {runbook.id}\r\n# {body}\r\n".encode()
-        wanted = {
-            step.definition.id: "address = 'https://app01.contoso.com'" for step in runbook.steps
-        }
+        wanted = ("address = 'https://app01.contoso.com'",) * len(runbook.steps)
         digest = hashlib.sha256(b"content of " + data).hexdigest()
-        rendered.append(RenderedRunbook(runbook, data, digest, (), wanted))
+        rendered.append(RenderedRunbook(Summary(runbook, digest, wanted), data, ()))
     return Build(plan, tuple(rendered), hashlib.sha256(b"engine").hexdigest())
 
 
@@ -180,7 +177,7 @@ def without_last(build: Build) -> Build:
     )
     kept = {runbook.id: runbook for runbook in smaller.runbooks}
     rendered = tuple(
-        replace(one, runbook=kept[one.runbook.id])
+        replace(one, summary=replace(one.summary, runbook=kept[one.runbook.id]))
         for one in build.rendered
         if one.runbook.id in kept
     )

@@ -23,7 +23,9 @@ LAYERS = [
     {"signing"},
     {"codes"},
     {"bundle", "report", "limit", "graph", "schema_export", "doctor"},
-    {"runsheet", "manifest", "swap"},
+    {"comparison"},
+    {"runsheet", "manifest", "swap", "file_names"},
+    {"entries"},
     {"lint"},
     {"rules"},
     {"render"},
@@ -36,6 +38,7 @@ LAYERS = [
     {"schema_sentences"},
     {"yaml_source"},
     {"yaml_faults"},
+    {"built"},
     {"findings", "model", "powershell", "progress", "spool", "templates"},
     {"errors"},
 ]

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 from builders import a_build, a_host, a_plan, a_runbook, without_last
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from generator import bundle, manifest, swap
 from generator.errors import OutputError
+from generator.file_names import name_problems
 from generator.model import Plan
 
 CHECK = "00-001-directory-preflight_APP01.ps1"
@@ -291,14 +293,14 @@ class TestPlaces:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         written(tmp_path)
-        whole = Path.write_bytes
+        whole = Path.open
 
-        def fills_up(self: Path, data: bytes) -> int:
-            if self.name == LAST:
+        def fills_up(self: Path, mode: str = "r", *more: Any, **others: Any) -> IO[Any]:
+            if self.name == LAST and mode == "wb":
                 raise OSError(28, "No space left on device", str(self))
-            return whole(self, data)
+            return whole(self, mode, *more, **others)
 
-        monkeypatch.setattr(Path, "write_bytes", fills_up)
+        monkeypatch.setattr(Path, "open", fills_up)
         assert "No space left on device" in refused(tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["contoso"]
 
@@ -320,7 +322,7 @@ class TestNames:
 
     @given(st.text())
     def test_every_accepted_name_stays_inside_and_fits_a_cd(self, name: str) -> None:
-        if not bundle.name_problems(name, {}):
+        if not name_problems(name, ()):
             assert name.isascii()
             assert len(name) <= 64
             assert not set(name) & set('/\\:*?"<>|\0\n ')

@@ -97,7 +97,8 @@ def test_the_manifest_says_so(tmp_path: Path) -> None:
     assert len(made["runbooks"]) == 3
     schema = json.loads(manifest.SCHEMA.read_text())
     jsonschema_rs.validator_for(schema, offline=True).validate(made)
-    assert manifest.make(a_build())["part"] is None
+    whole = bundle.write(a_build(), tmp_path).folder
+    assert json.loads((whole / "manifest.json").read_text())["part"] is None
 
 
 def test_the_run_sheet_says_so_and_names_only_its_servers() -> None:

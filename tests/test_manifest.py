@@ -14,15 +14,26 @@ import pytest
 from builders import a_build, a_plan
 
 from generator import bundle, manifest, pipeline
+from generator.built import Build
+from generator.file_names import name_problems
+from generator.model import Plan
 from generator.templates import TemplateTree
 
 PROJECT = Path(__file__).resolve().parent.parent
 SCHEMA = json.loads(manifest.SCHEMA.read_text("utf-8"))
 
 
+def streamed(build: Build) -> bytes:
+    """The bytes of the manifest of a build with one document beside it."""
+    digests = {one.runbook.file: manifest.sha256(one.data) for one in build.rendered}
+    digests["RUNSHEET.md"] = manifest.sha256(b"text")
+    summaries = [one.summary for one in build.rendered]
+    return b"".join(manifest.stream(build, summaries, digests))
+
+
 @pytest.fixture
 def made() -> dict[str, Any]:
-    return manifest.make(a_build(), {"RUNSHEET.md": b"text"})
+    return json.loads(streamed(a_build()))
 
 
 def entry(made: dict[str, Any], number: str, direction: str = "forward") -> dict[str, Any]:
@@ -98,7 +109,7 @@ def test_forward_and_undo_name_each_other(made: dict[str, Any]) -> None:
 
 
 def test_a_change_without_window_is_valid_too() -> None:
-    made = manifest.make(a_build(a_plan(window=None)))
+    made = json.loads(streamed(a_build(a_plan(window=None))))
     assert made["change"]["window"] is None
     jsonschema_rs.validator_for(SCHEMA, offline=True).validate(made)
 
@@ -108,7 +119,16 @@ def test_those_of_the_shipped_inventories_are_valid_and_their_names_fit(name: st
     tree = TemplateTree.for_project()
     files = bundle.contents(pipeline.build(PROJECT / "inventories" / f"{name}.yml", tree), tree)
     jsonschema_rs.validator_for(SCHEMA, offline=True).validate(json.loads(files[manifest.NAME]))
-    assert bundle.name_problems(name, files) == []
+    assert name_problems(name, files) == []
+
+
+@pytest.mark.parametrize(
+    "build", [a_build(), a_build(Plan(a_plan().inventory, (), ()))], ids=["some", "none"]
+)
+def test_in_parts_it_has_the_bytes_of_the_whole(build: Build) -> None:
+    data = streamed(build)
+    assert manifest.encode(json.loads(data)) == data
+    assert len(json.loads(data)["runbooks"]) == len(build.rendered)
 
 
 def test_hashes_name_every_file_once(made: dict[str, Any]) -> None:
@@ -118,7 +138,7 @@ def test_hashes_name_every_file_once(made: dict[str, Any]) -> None:
 
 
 def test_it_is_seven_bit_text_with_one_line_end_at_its_end() -> None:
-    data = manifest.encode(manifest.make(a_build(a_plan(title="Größe \u202e\ud800"))))
+    data = streamed(a_build(a_plan(title="Größe \u202e\ud800")))
     assert data.isascii()
     assert data.endswith(b"}\n")
     assert b"\r" not in data

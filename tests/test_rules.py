@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,9 @@ import yaml
 from builders import a_build
 
 from generator import rules
-from generator.model import Build, Piece, Product
+from generator.built import Build, Piece
+from generator.findings import Finding, FindingsError
+from generator.model import Product
 from generator.powershell import content_hash, encode
 from generator.rules.catalogue import Catalogue, load
 from generator.rules.judge import Judge, problems
@@ -143,18 +146,23 @@ def build_of(*steps: str, engine: str = ENGINE) -> Build:
             Piece("engine", "_runbook/engine.ps1", engine),
         )
         body = encode("\n".join(piece.text.rstrip("\n") + "\n" for piece in pieces))
-        rendered.append(replace(script, data=body, content_hash=content_hash(body), pieces=pieces))
+        summary = replace(script.summary, content_hash=content_hash(body))
+        rendered.append(replace(script, summary=summary, data=body, pieces=pieces))
     return replace(model, rendered=tuple(rendered))
 
 
 PRODUCTS = (Product("directory", "Directory", 1, "", {}, (), MADE_UP),)
 
 
-def check(build: Build, tree: TemplateTree) -> list[Any]:
+def check(build: Build, tree: TemplateTree) -> list[Finding]:
     values = build.plan.inventory.values
     inventory = replace(build.plan.inventory, values={**values, "directory": {"version": "2016"}})
     build = replace(build, plan=replace(build.plan, inventory=inventory))
-    return rules.check(build, PRODUCTS, tree)
+    try:
+        deque(rules.check(build, PRODUCTS, tree).rendered, maxlen=0)
+    except FindingsError as error:
+        return list(error.findings)
+    return []
 
 
 def test_a_clean_build_has_no_findings(tree: TemplateTree) -> None:

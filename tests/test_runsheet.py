@@ -18,8 +18,9 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension
 from syrupy.types import SerializedData
 
 from generator import bundle, pipeline, runsheet
+from generator.built import Build
 from generator.errors import OutputError
-from generator.model import Build, Plan
+from generator.model import Plan
 from generator.templates import TemplateTree
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -191,7 +192,8 @@ class TestRunbook:
         build = a_build()
         pattern = "account = @{ Pattern = '^it''s-[0-9]{3}$'; Text = 'its-<number>' }\nurl = 'x'"
         rendered = tuple(
-            replace(one, wanted=dict.fromkeys(one.wanted, pattern)) for one in build.rendered
+            replace(one, summary=replace(one.summary, wanted=(pattern,) * len(one.runbook.steps)))
+            for one in build.rendered
         )
         part = about(sheet(replace(build, rendered=rendered)), "10-001")
         assert "         account = its-<number>\n         url = 'x'\n" in part

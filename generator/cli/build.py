@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from generator import bundle, differences, pipeline
+from generator.built import Build
 from generator.cli import screen
 from generator.cli.options import inventory_argument, template_tree, templates_option
-from generator.model import Build
 from generator.templates import TemplateTree
 
 DIFFERS = 1
@@ -69,8 +69,7 @@ def build(
     templates say today, and if not, what differs? Both may be given together.
     """
     tree = template_tree(templates)
-    with screen.bar():
-        built = pipeline.build(inventory, tree, limit)
+    built = pipeline.stream(inventory, tree, limit)
     for path in built.shadowed:
         screen.say(f"note: {path} stands in for the built-in template")
     if check or diff:
@@ -82,9 +81,10 @@ def build(
 
 
 def _compare(built: Build, tree: TemplateTree, out: Path, *, check: bool, diff: bool) -> int:
-    report = bundle.write(built, out, tree, force=True, dry_run=True)
+    with screen.bar():
+        report = bundle.write(built, out, tree, force=True, dry_run=True)
     if diff:
-        files = bundle.as_signed(bundle.contents(built, tree), report.folder)
+        files = bundle.Contents(built, tree, report.folder)
         for line in differences.unified(files, report.folder, report.comparison):
             click.echo(_coloured(line))
     if check:

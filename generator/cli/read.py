@@ -28,7 +28,7 @@ def plan(*, inventory: Path, templates: Path | None, form: str) -> None:
     order of work, then what takes it back. Nothing is written.
     """
     with screen.bar():
-        built = pipeline.build(inventory, template_tree(templates))
+        built = pipeline.stream(inventory, template_tree(templates))
     click.echo(report.plan_json(built) if form == "json" else report.plan_text(built), nl=False)
 
 

@@ -6,23 +6,33 @@ Each rule is a small function with a code that never changes meaning; see `expla
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 from generator import schema, yaml_source
-from generator.findings import Finding, FindingsError
-from generator.model import Build, Product, Values
+from generator.built import Build, Scripts
+from generator.findings import FindingsError
+from generator.model import Product, Values
 from generator.rules import commands, dotnet, files, judge, language, lines, steps
 from generator.rules.rule import RULES, Rule
 from generator.templates import SPINE, TemplateTree
 
 __all__ = [
-    "RULES", "Rule", "base_commands", "check", "commands", "dotnet", "explain", "files",
-    "judge", "language", "lines", "steps",
+    "RULES", "Rule", "base_commands", "check", "commands", "dotnet", "explain", "files", "judge",
+    "language", "lines", "steps",
 ]  # fmt: skip
 
 
-def check(build: Build, products: Sequence[Product], tree: TemplateTree) -> list[Finding]:
-    """Every rule on every script of a build: all findings, each where it is first met."""
-    return judge.check(build, products, base_commands(tree), tree)
+def check(build: Build, products: Sequence[Product], tree: TemplateTree) -> Build:
+    """The build with every rule on every script.
+
+    A script is judged when one comes to it. After the last one FindingsError is raised when a
+    rule is broken, with all findings, each where it is first met: write the scripts where that
+    can be taken back.
+    """
+    base = base_commands(tree)
+    made = partial(judge.check, build, products, base, tree)
+    return replace(build, rendered=Scripts(len(build.rendered), made))
 
 
 def base_commands(tree: TemplateTree) -> Values:

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from generator import progress
-from generator.findings import Finding
-from generator.model import Build, Piece, Product, RenderedRunbook, Runbook, Values
+from generator.built import Build, Piece, RenderedRunbook
+from generator.findings import Finding, FindingsError
+from generator.model import Product, Runbook, Values
 from generator.rules import lines as line_rules
 from generator.rules.calls import own_functions, uses
 from generator.rules.catalogue import Catalogue, load
@@ -181,14 +181,16 @@ def _is_engine(piece: Piece) -> bool:
 
 def check(
     build: Build, products: Sequence[Product], base: Values, tree: TemplateTree
-) -> list[Finding]:
-    """Every rule on every script of a build."""
+) -> Iterator[RenderedRunbook]:
+    """The scripts of a build, each judged on its way; raises FindingsError after the last one."""
     judge = Judge(products, base, tree)
     values = build.plan.inventory.values
     found: list[Finding] = []
-    for script in progress.over(build.rendered, "Checking scripts"):
+    for script in build.rendered:
         runbook = script.runbook
         own = runbook.host.values.get("version")
         version = own or values[runbook.definition.product].get("version", "")
         found += judge.judge(script, str(version))
-    return found
+        yield script
+    if found:
+        raise FindingsError(found)

@@ -96,14 +96,6 @@ def replace(folder: Folder, changed: Mapping[str, bytes]) -> None:
     written[manifest.NAME] = manifest.encode(record)
     written[manifest.SUMS] = manifest.sums(record, written[manifest.NAME])
 
-    def fill(new: Path) -> None:
-        shutil.copytree(
-            folder.path, new, symlinks=True, copy_function=_same_file, dirs_exist_ok=True
-        )
-        for name, data in written.items():
-            (new / name).unlink(missing_ok=True)
-            (new / name).write_bytes(data)
-
     try:
         with swap.alone(folder.path):
             before = load(folder.path)
@@ -111,7 +103,9 @@ def replace(folder: Folder, changed: Mapping[str, bytes]) -> None:
                 raise IntegrityError(
                     f"{folder.path}: somebody changed this folder meanwhile; nothing was written"
                 )
-            swap.replace(folder.path, fill)
+            with swap.growing(folder.path) as new:
+                _fill(new, folder.path, written)
+                swap.replace(folder.path)
     except OSError as error:
         raise UsageError(
             f"{error.filename or folder.path}: {error.strerror or error}. The folder "
@@ -119,16 +113,11 @@ def replace(folder: Folder, changed: Mapping[str, bytes]) -> None:
         ) from error
 
 
-def _same_file(source: str, target: str) -> None:
-    path = Path(source)
-    if path.is_symlink():
-        shutil.copy2(path, target, follow_symlinks=False)
-        return
-    try:
-        Path(target).hardlink_to(path)
-    except OSError:
-        # FAT32 and some network disks have no second names.
-        shutil.copy2(path, target)
+def _fill(new: Path, old: Path, written: Mapping[str, bytes]) -> None:
+    shutil.copytree(old, new, symlinks=True, copy_function=swap.second_name, dirs_exist_ok=True)
+    for name, data in written.items():
+        (new / name).unlink(missing_ok=True)
+        (new / name).write_bytes(data)
 
 
 def _plain(name: object) -> bool:

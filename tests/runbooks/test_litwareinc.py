@@ -13,7 +13,7 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension
 from syrupy.types import SerializedData
 
 from generator import pipeline
-from generator.model import Build
+from generator.built import Build
 from generator.templates import TemplateTree
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -1,0 +1,118 @@
+"""A build beside what lies in its folder: what is new, changed, edited by hand, not ours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from generator import manifest
+from generator.errors import OutputError
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A build beside what lies in its folder; every name is a path below that folder.
+
+    `stale` are files of an earlier build that this one no longer has. `edited` stand where this
+    build or an earlier one has a file, with a text that no build wrote. `foreign` is the rest.
+    """
+
+    new: tuple[str, ...]
+    changed: tuple[str, ...]
+    same: tuple[str, ...]
+    stale: tuple[str, ...]
+    edited: tuple[str, ...]
+    foreign: tuple[str, ...]
+
+    @property
+    def differs(self) -> bool:
+        """Whether writing would change anything."""
+        return bool(self.new or self.changed or self.stale or self.edited)
+
+
+def compare(digests: Mapping[str, str], folder: Path) -> Comparison:
+    """What writing files (path -> SHA-256) would do to `folder`; reads only.
+
+    Raises OutputError for a folder that is none, and where a foreign file is in the way.
+    """
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise OutputError(
+            f"{folder}: this is not a folder but a file or a link. Move it away, then build again."
+        )
+    present = dict(_present(folder))
+    record = recorded(folder)
+    found: dict[str, list[str]] = {field.name: [] for field in fields(Comparison)}
+    for path, digest in digests.items():
+        was = present.get(os.path.normcase(path))
+        there = _digest(folder / was) if was is not None else None
+        if was is None:
+            kind = "new"
+        elif there == digest:
+            kind = "same"
+        else:
+            kind = "changed" if there and there == record.get(path) else "edited"
+        found[kind].append(path)
+    ours = {os.path.normcase(path) for path in digests}
+    for path in (path for key, path in present.items() if key not in ours):
+        if path not in record:
+            kind = "foreign"
+        else:
+            kind = "stale" if _digest(folder / path) == record[path] else "edited"
+        found[kind].append(path)
+    _refuse_blocked(folder, ours, found["foreign"])
+    return Comparison(**{kind: tuple(names) for kind, names in found.items()})
+
+
+def _present(folder: Path, below: str = "") -> Iterator[tuple[str, str]]:
+    """Files, links and empty folders: comparable path -> path. Links are not followed."""
+    place = folder / below
+    if not place.is_dir():
+        return
+    with os.scandir(place) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    for entry in found:
+        path = f"{below}{entry.name}"
+        if entry.is_dir(follow_symlinks=False) and any(Path(entry.path).iterdir()):
+            yield from _present(folder, f"{path}/")
+        else:
+            yield os.path.normcase(path), path
+
+
+def recorded(folder: Path) -> dict[str, str]:
+    """Path -> SHA-256 of what an earlier build wrote to this folder, by its own record."""
+    return manifest.recorded(
+        plain_bytes(folder / manifest.NAME), plain_bytes(folder / manifest.SUMS)
+    )
+
+
+def plain_bytes(path: Path) -> bytes | None:
+    """None for what is not there or is no plain file (a link, a folder, a pipe)."""
+    return path.read_bytes() if path.is_file() and not path.is_symlink() else None
+
+
+def _digest(path: Path) -> str | None:
+    data = plain_bytes(path)
+    return None if data is None else manifest.sha256(data)
+
+
+def _refuse_blocked(folder: Path, ours: set[str], foreign: list[str]) -> None:
+    """A foreign file where this build needs a folder, or the other way round."""
+    folders = {os.path.normcase(str(parent)) for path in ours for parent in Path(path).parents}
+    blocked = [
+        path
+        for path in foreign
+        if (os.path.normcase(path) in folders and not (folder / path).is_dir())
+        or any(os.path.normcase(str(parent)) in ours for parent in Path(path).parents)
+    ]
+    if blocked:
+        raise OutputError(
+            "\n".join(
+                [
+                    f"{folder}: nothing was written.",
+                    *(f"  {path}: stands where the build needs the name." for path in blocked),
+                    "Move it out of the folder, then build again.",
+                ]
+            )
+        )
