@@ -84,10 +84,9 @@ class Contents:
             yield path, self._hashed(path, (data,))
         sheet = runsheet.stream(self._build, summaries, self._tree)
         yield runsheet.NAME, self._hashed(runsheet.NAME, (text.encode() for text in sheet))
-        record = manifest.stream(self._build, summaries, dict(self.digests))
+        record = manifest.stream(self._build, summaries, [runsheet.NAME], self.digests)
         yield manifest.NAME, self._hashed(manifest.NAME, record)
-        sums = manifest.sums_of(self.digests)
-        yield manifest.SUMS, self._hashed(manifest.SUMS, (sums,))
+        yield manifest.SUMS, self._hashed(manifest.SUMS, manifest.sums_of(self.digests))
 
     def _hashed(self, path: str, parts: Iterable[bytes]) -> Iterator[bytes]:
         digest = hashlib.sha256()

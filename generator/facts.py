@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from generator import expressions
@@ -120,10 +119,10 @@ def runbook_names(
     }
 
 
-def following(plan: Plan) -> dict[str, Runbook]:
-    """Runbook id -> the next one in the order of work of its direction."""
-    lines = (plan.forward, plan.undo)
-    return {one.id: after for line in lines for one, after in itertools.pairwise(line)}
+def with_next(plan: Plan) -> Iterator[tuple[Runbook, Runbook | None]]:
+    """Each runbook with the next one in the order of work of its direction."""
+    for line in (plan.forward, plan.undo):
+        yield from zip(line, (*line[1:], None), strict=True)
 
 
 def _applies(runbook: Runbook, step: Step) -> bool:

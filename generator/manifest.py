@@ -26,17 +26,19 @@ _LINE = re.compile("(?P<digest>[0-9a-f]{64})  (?P<path>.+)")
 
 
 def stream(
-    build: Build, summaries: Collection[Summary], digests: Mapping[str, str]
+    build: Build,
+    summaries: Collection[Summary],
+    documents: Collection[str],
+    digests: Mapping[str, str],
 ) -> Iterator[bytes]:
     """The bytes of the manifest, part by part: those of `encode` for the whole of it.
 
-    `digests` (path -> SHA-256) has the scripts of the summaries and the documents beside them.
+    `documents` are the paths of those beside the scripts; `digests` (path -> SHA-256) has both.
     """
-    scripts = {one.runbook.file for one in summaries}
-    documents = {path: digest for path, digest in digests.items() if path not in scripts}
-    before, empty, after = encode(_frame(build, documents)).partition(b'"runbooks": []')
+    frame = _frame(build, {path: digests[path] for path in documents})
+    before, empty, after = encode(frame).partition(b'"runbooks": []')
     yield before
-    if not scripts:
+    if not summaries:
         yield empty
     else:
         between = b'"runbooks": [\n    '
@@ -98,12 +100,12 @@ def with_files(manifest: Mapping[str, Any], changed: Mapping[str, bytes]) -> dic
 
 def sums(manifest: Mapping[str, Any], data: bytes) -> bytes:
     """SHA256SUMS for a manifest and its bytes: the files it vouches for, and itself."""
-    return sums_of({**hashes(manifest), NAME: sha256(data)})
+    return b"".join(sums_of({**hashes(manifest), NAME: sha256(data)}))
 
 
-def sums_of(digests: Mapping[str, str]) -> bytes:
-    """SHA256SUMS for files (path -> SHA-256)."""
-    return "".join(f"{digest}  {path}\n" for path, digest in digests.items()).encode("utf-8")
+def sums_of(digests: Mapping[str, str]) -> Iterator[bytes]:
+    """The lines of SHA256SUMS for files (path -> SHA-256)."""
+    return (f"{digest}  {path}\n".encode() for path, digest in digests.items())
 
 
 def recorded(data: bytes | None, sums_data: bytes | None) -> dict[str, str]:
@@ -115,7 +117,7 @@ def recorded(data: bytes | None, sums_data: bytes | None) -> dict[str, str]:
         _LINE.fullmatch(line) for line in (sums_data or b"").decode(errors="replace").split("\n")
     ]
     record = {line["path"]: line["digest"] for line in lines if line}
-    if sums_data and sums_data == sums_of(record):
+    if sums_data and sums_data == b"".join(sums_of(record)):
         record[SUMS] = sha256(sums_data)
     try:
         found = hashes(json.loads(data or b""))
@@ -123,7 +125,7 @@ def recorded(data: bytes | None, sums_data: bytes | None) -> dict[str, str]:
         return record
     record |= found
     own = record.setdefault(NAME, sha256(data or b""))
-    return {**record, SUMS: sha256(sums_of({**found, NAME: own}))}
+    return {**record, SUMS: sha256(b"".join(sums_of({**found, NAME: own})))}
 
 
 def sha256(data: bytes) -> str:

@@ -55,7 +55,11 @@ def make(inventory: Inventory, products: Sequence[Product], phases: Sequence[Pha
     ordered = _order(instances, edges)
     numbers = _numbers(ordered)
     ids = {one.key: identifier(one.definition, numbers[one.key], one.host) for one in ordered}
-    forward = tuple(_runbook(one, numbers[one.key], edges[one.key], ids) for one in ordered)
+    needs = _Needs()
+    forward = tuple(
+        _runbook(one, numbers[one.key], needs.of(edges[one.key], ids), ids[one.key])
+        for one in ordered
+    )
     backward, forward = undo.make(forward)
     return runbook_texts(Plan(inventory, forward, backward), present)
 
@@ -204,13 +208,24 @@ def _numbers(ordered: Sequence[Instance]) -> dict[Key, str]:
     return {key: f"{band}-{number:0{width}d}" for key, (band, number) in sequence.items()}
 
 
-def _runbook(one: Instance, number: str, edges: Sequence[Edge], ids: Mapping[Key, str]) -> Runbook:
-    needs = {
-        ids[target.key]: Need(ids[target.key], target.definition.name, hours)
-        for target, _, hours in edges
-    }
+class _Needs:
+    """Gates by their ids; runbooks that wait for the same share them, and there are thousands."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Need, ...], tuple[Need, ...]] = {}
+
+    def of(self, edges: Iterable[Edge], ids: Mapping[Key, str]) -> tuple[Need, ...]:
+        needs = {
+            ids[target.key]: Need(ids[target.key], target.definition.name, hours)
+            for target, _, hours in edges
+        }
+        found = tuple(needs[key] for key in sorted(needs))
+        return self._known.setdefault(found, found)
+
+
+def _runbook(one: Instance, number: str, needs: tuple[Need, ...], id_: str) -> Runbook:
     return Runbook(
-        id=ids[one.key],
+        id=id_,
         number=number,
         definition=one.definition,
         host=one.host,
@@ -219,7 +234,7 @@ def _runbook(one: Instance, number: str, edges: Sequence[Edge], ids: Mapping[Key
         backward=False,
         texts={},
         steps=(),
-        needs=tuple(needs[key] for key in sorted(needs)),
+        needs=needs,
     )
 
 

@@ -22,7 +22,7 @@ CLOSING = len("})) {")
 IN_A_ROW = 32
 """So many pieces of a string stand in a row; more are joined in groups."""
 
-REMEMBERED = 16_384
+REMEMBERED = 4_096
 """The same names and sentences stand in thousands of scripts: so many are kept."""
 
 _PLAIN = re.compile(r"([ -~]+)")

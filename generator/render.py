@@ -59,21 +59,17 @@ class Renderer:
 
     def scripts(self) -> Iterator[RenderedRunbook]:
         """One after the other; raises FindingsError before the first one or after the last."""
-        runbooks = self._plan.runbooks
         used = UsedCommands(self._products)
         with Spool() as aside:
-            for runbook in progress.over(runbooks, "Rendering steps"):
+            for runbook in progress.over(self._plan.runbooks, "Rendering steps"):
                 work = self._work(runbook)
                 used.add(runbook, work)
-                aside.put(runbook.id, [piece.text for piece in work])
+                aside.put([piece.text for piece in work])
             self._blocks.raise_findings()
-            after = facts.following(self._plan)
             hashes: dict[str, str] = {}
-            for runbook in runbooks:
-                names = facts.runbook_names(
-                    self._plan, runbook, after.get(runbook.id), used.of(runbook), hashes
-                )
-                work = _pieces(runbook, aside.take(runbook.id))
+            for (runbook, after), texts in zip(facts.with_next(self._plan), aside, strict=True):
+                names = facts.runbook_names(self._plan, runbook, after, used.of(runbook), hashes)
+                work = _pieces(runbook, texts)
                 script = self._script(runbook, work, names)
                 hashes[runbook.id] = script.content_hash
                 yield script

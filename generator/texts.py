@@ -59,6 +59,7 @@ class _Texts:
         self._texts: dict[tuple[str, bool], str] = {}
         self._roles: dict[tuple[str, str], str] = {}
         self._steps: dict[tuple[int, int, bool, bool], Step] = {}
+        self._same: dict[tuple[str, ...], dict[str, str]] = {}
 
     def runbook(self, runbook: Runbook) -> Runbook:
         names = self._names(runbook)
@@ -74,19 +75,20 @@ class _Texts:
         def text(name: str, default: str = "") -> str:
             return self._text(str(values.get(name, default)), names, source, line)
 
+        texts = {
+            "role": self._role(runbook, names, source, line),
+            "team": product.team,
+            "rights": text("rights"),
+            "ask": text("ask", "Ask who grants these rights."),
+            "help": text("help", f"{product.team}, with the evidence file"),
+            "stop": text("stop"),
+            "minutes": text("minutes"),
+        }
         return replace(
             runbook,
             title=text("title"),
             effect=text("effect"),
-            texts={
-                "role": self._role(runbook, names, source, line),
-                "team": product.team,
-                "rights": text("rights"),
-                "ask": text("ask", "Ask who grants these rights."),
-                "help": text("help", f"{product.team}, with the evidence file"),
-                "stop": text("stop"),
-                "minutes": text("minutes"),
-            },
+            texts=self._same.setdefault(tuple(texts.values()), texts),
             steps=tuple(
                 self._step(number, step, bool(runbook.undoes), names)
                 for number, step in enumerate(steps, start=1)
@@ -129,7 +131,8 @@ class _Texts:
             for name, value in step.flags.items()
         }
         title, why, effect, done, undo = (self._text(one, names, *place) for one in sentences)
-        made = Step(number, replace(step, flags=flags), StepTexts(title, why, effect, done, undo))
+        definition = step if flags == step.flags else replace(step, flags=flags)
+        made = Step(number, definition, StepTexts(title, why, effect, done, undo))
         if all(map(_shared, [*sentences, *map(str, step.flags.values())])):
             self._steps[key] = made
         return made

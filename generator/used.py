@@ -11,7 +11,7 @@ from generator.model import Product, Runbook
 
 _COMMAND = re.compile(r"\b[A-Z][A-Za-z]+-[A-Z][A-Za-z]+\b")
 _QUOTED = re.compile(r"'(?:[^'\n]|'')*'|\"(?:[^\"`\n]|`.|\"\")*\"|#.*")
-_REMEMBERED = 50_000
+_REMEMBERED = 8_192
 
 
 class _Lines(dict[str, frozenset[str]]):

@@ -166,9 +166,9 @@ def bare_names(inventory: Path) -> list[dict[str, Any]]:
     """What the one template is told for each script: blocks are the names of their includes."""
     products = roles.load_products(TREE, environment.make(TREE))
     planned = plan.make(pipeline.load(inventory, TREE), products, roles.load_phases(TREE))
-    scripts = render.Scripts(planned, products, TREE)
+    scripts = render.Renderer(planned, products, TREE)
     scripts._blocks = recorder = Recorder()
-    own = [{"own_hash": script.content_hash} for script in scripts]
+    own = [{"own_hash": script.content_hash} for script in scripts.scripts()]
     calls = iter(recorder.calls)
     work = [bare_work(runbook, calls) for runbook in planned.runbooks]
     told = [names for _, names, _ in calls]

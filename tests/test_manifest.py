@@ -28,7 +28,7 @@ def streamed(build: Build) -> bytes:
     digests = {one.runbook.file: manifest.sha256(one.data) for one in build.rendered}
     digests["RUNSHEET.md"] = manifest.sha256(b"text")
     summaries = [one.summary for one in build.rendered]
-    return b"".join(manifest.stream(build, summaries, digests))
+    return b"".join(manifest.stream(build, summaries, ["RUNSHEET.md"], digests))
 
 
 @pytest.fixture

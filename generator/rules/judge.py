@@ -7,7 +7,7 @@ by the shapes of its lines (values and comments blanked); only a new shape is pa
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from generator.built import Build, Piece, RenderedRunbook
@@ -21,8 +21,10 @@ from generator.rules.rule import RULES, Problem, apply
 from generator.rules.syntax import parse
 from generator.templates import SPINE, TemplateTree
 
-_REMEMBERED_TEXTS = 1_000
-_REMEMBERED_LINES = 50_000
+_REMEMBERED_TEXTS = 512
+_REMEMBERED_LINES = 8_192
+_LONG = 200
+"""Lines. Longer than any step that is written by hand."""
 
 _Verdict: TypeAlias = tuple[Problem, ...]
 
@@ -99,12 +101,19 @@ class Judge:
         lines = piece.text.rstrip("\n").split("\n")
         constant = piece.template.startswith(f"{SPINE}/") and not piece.template.endswith(".j2")
         shapes = tuple(map(self._shapes.__getitem__, lines))
+        places: Sequence[int] = range(len(lines))
+        if len(lines) > _LONG and not constant:
+            places = line_rules.without_repeats(shapes)
+            shapes = tuple(shapes[at] for at in places)
         key = (shapes, constant, product, version)
         known = self._verdicts.get(key)
         if known is None:
-            verdict = judge_text(piece.text, self._catalogues[product], version, constant)
+            text = "\n".join(lines[at] for at in places)
+            verdict = judge_text(text, self._catalogues[product], version, constant)
             known = self._verdicts[key] = verdict, line_rules.reading_lines(shapes) + 1
         verdict, reading = known
+        if len(places) < len(lines):
+            verdict = tuple(replace(one, line=places[one.line - 1] + 1) for one in verdict)
         own: _Verdict = ()
         if not self._shapes.bad.keys().isdisjoint(lines):
             own = tuple(

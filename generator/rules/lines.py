@@ -170,3 +170,38 @@ def reading_lines(shapes: Sequence[str]) -> int:
             count += 1
         before, last = last, form
     return count
+
+
+def without_repeats(shapes: Sequence[str]) -> list[int]:
+    """The places of the lines that tell something, of a text whose lines have these shapes.
+
+    Left out are the further entries of a list of values, each of one or two lines that close
+    what they open. An inventory of thousands of servers has lists of so many entries.
+    """
+    kept: list[int] = []
+    at = 0
+    while at < len(shapes):
+        for size in (1, 2):
+            entry = shapes[at : at + size]
+            if entry == shapes[at - 2 * size : at - size] == shapes[at - size : at] and (
+                _is_entry(entry)
+            ):
+                at += size
+                break
+        else:
+            kept.append(at)
+            at += 1
+    return kept
+
+
+def _is_entry(shapes: Sequence[str]) -> bool:
+    """Whether lines are data with as many brackets opened as closed, none before it is opened."""
+    open_brackets: list[str] = []
+    for character in "".join(shapes):
+        if character in "({[":
+            open_brackets.append(character)
+        elif character in ")}]" and (
+            not open_brackets or open_brackets.pop() + character not in ("()", "{}", "[]")
+        ):
+            return False
+    return not open_brackets and all(_DATA.fullmatch(line) for line in shapes)
