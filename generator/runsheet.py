@@ -6,6 +6,7 @@ This module prepares values and sentences from the plan; the words stand in a te
 
 from __future__ import annotations
 
+import itertools
 import re
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +25,8 @@ NAME = "RUNSHEET.md"
 TEMPLATE = f"{SPINE}/runsheet.md.j2"
 
 _GAP = re.compile(r"\n{3,}")
-_BLOCK = 65_536
+_PARTS = 4_096
+"""So many parts, most of them words, are joined before they are looked at."""
 
 MOST_NAMES = 12
 """So many servers are named in the first table of the sheet; more would fill the page."""
@@ -65,15 +67,14 @@ def _without_gaps(parts: Iterable[str]) -> Iterator[str]:
 
 def _blocks(parts: Iterable[str]) -> Iterator[str]:
     """The same text in larger parts, of which only the last may end with a line end."""
-    waiting: list[str] = []
-    size = 0
-    for part in parts:
-        waiting.append(part)
-        size += len(part)
-        if size > _BLOCK and part and part[-1] != "\n":
-            yield "".join(waiting)
-            waiting, size = [], 0
-    yield "".join(waiting)
+    iterator = iter(parts)
+    waiting = ""
+    while batch := list(itertools.islice(iterator, _PARTS)):
+        waiting += "".join(batch)
+        if not waiting.endswith("\n"):
+            yield waiting
+            waiting = ""
+    yield waiting
 
 
 def values(build: Build, summaries: Sequence[Summary]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from organisations import large  # noqa: E402
 
 from generator import (  # noqa: E402
     bundle,
+    cli,
     environment,
     markdown,
     pipeline,
@@ -72,7 +73,8 @@ SCRIPT = f"""\
 def build_side(inventory: Path, out: Path) -> dict[str, float]:
     """The whole build, from the text of the inventory to the last file."""
     begin = time.perf_counter(), time.process_time()
-    bundle.write(pipeline.stream(inventory, TREE), out, TREE)
+    if cli.run(["build", str(inventory), "--out", str(out)]) != 0:
+        raise SystemExit(f"{inventory} was not built")
     return measured(*begin)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import click
@@ -70,6 +71,8 @@ def build(
     """
     tree = template_tree(templates)
     built = pipeline.stream(inventory, tree, limit)
+    # The plan stays to the end: the collector need not walk it again and again.
+    gc.freeze()
     for path in built.shadowed:
         screen.say(f"note: {path} stands in for the built-in template")
     if check or diff:
