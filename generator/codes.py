@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator import checks, rules, yaml_source
-from generator.templates import SPINE, TemplateTree
+from generator import rules
+from generator.reading import checks, yaml_source
+from generator.templating.templates import SPINE, TemplateTree
 
 FILE = Path(__file__).with_name("codes.yml")
 

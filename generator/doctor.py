@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator.templates import TemplateTree
+from generator.templating.templates import TemplateTree
 
 OLDEST_PYTHON = (3, 11)
 ROUNDS = 40

@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from generator.built import Build
 from generator.findings import Finding, FindingsError, ordered
-from generator.model import Inventory, Phase, Plan, Product
-from generator.templates import TemplateTree
+from generator.templating.templates import TemplateTree
+
+if TYPE_CHECKING:
+    from generator.built import Build
+    from generator.model import Inventory, Phase, Plan, Product
 
 
 def load(path: Path, tree: TemplateTree) -> Inventory:
     """A validated inventory; raises FindingsError with every mistake in it."""
-    from generator import inventory
+    from generator.reading import inventory
 
     return inventory.load_inventory(path, tree)
 
@@ -53,7 +56,7 @@ def lint(tree: TemplateTree, path: Path | None = None) -> tuple[Finding, ...]:
 
 def order(path: Path, tree: TemplateTree) -> tuple[Plan, tuple[Phase, ...]]:
     """The order of work for an inventory, and the phases that it is divided into."""
-    from generator import roles
+    from generator.planning import roles
 
     return _order(path, _products(tree), tree), roles.load_phases(tree)
 
@@ -72,8 +75,9 @@ def stream(path: Path, tree: TemplateTree, limit: Sequence[str] = ()) -> Build:
 
     The whole change is made and checked in any case; `limit` then picks hosts or runbooks of it.
     """
-    from generator import limit as parts
-    from generator import render, rules
+    from generator import rules
+    from generator.rendering import limit as parts
+    from generator.rendering import render
 
     products = _products(tree)
     built = render.make(_order(path, products, tree), products, tree)
@@ -82,12 +86,13 @@ def stream(path: Path, tree: TemplateTree, limit: Sequence[str] = ()) -> Build:
 
 
 def _products(tree: TemplateTree) -> tuple[Product, ...]:
-    from generator import environment, roles
+    from generator.planning import roles
+    from generator.templating import environment
 
     return roles.load_products(tree, environment.make(tree))
 
 
 def _order(path: Path, products: Sequence[Product], tree: TemplateTree) -> Plan:
-    from generator import plan, roles
+    from generator.planning import plan, roles
 
     return plan.make(load(path, tree), products, roles.load_phases(tree))

@@ -30,21 +30,15 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 import jinja2  # noqa: E402
 from organisations import large  # noqa: E402
 
-from generator import (  # noqa: E402
-    bundle,
-    cli,
-    environment,
-    markdown,
-    pipeline,
-    plan,
-    render,
-    roles,
-    runsheet,
-)
-from generator.blocks import Blocks  # noqa: E402
+from generator import cli, pipeline  # noqa: E402
 from generator.model import Runbook  # noqa: E402
-from generator.powershell import Literal  # noqa: E402
-from generator.templates import TemplateTree  # noqa: E402
+from generator.planning import plan, roles  # noqa: E402
+from generator.rendering import render  # noqa: E402
+from generator.rendering.blocks import Blocks  # noqa: E402
+from generator.templating import environment, markdown  # noqa: E402
+from generator.templating.powershell import Literal  # noqa: E402
+from generator.templating.templates import TemplateTree  # noqa: E402
+from generator.writing import bundle, runsheet  # noqa: E402
 
 TREE = TemplateTree.for_project()
 SPINE = "_runbook/runbook.ps1.j2"

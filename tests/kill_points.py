@@ -17,7 +17,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
 from builders import a_build, without_last  # noqa: E402
 
-from generator import bundle, swap  # noqa: E402
+from generator.writing import bundle, swap  # noqa: E402
 
 OLD = a_build(body="old text")
 NEW = without_last(a_build(body="new text"))

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import click
 
-from generator import bundle, codes, pipeline
+from generator import codes, pipeline
 from generator.cli import EXIT_CODES, cli
 from generator.cli.group import COMMANDS
-from generator.templates import TemplateTree
+from generator.templating.templates import TemplateTree
+from generator.writing import bundle
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"

@@ -16,7 +16,7 @@ import pytest
 from tools import ROOT, pwsh
 
 from generator import pipeline
-from generator.templates import TemplateTree
+from generator.templating.templates import TemplateTree
 
 INVENTORIES = ("litwareinc", "contoso")
 ALLOWED = {

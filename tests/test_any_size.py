@@ -10,7 +10,7 @@ from organisations import large
 from tools import ROOT
 
 from generator import pipeline
-from generator.templates import TemplateTree
+from generator.templating.templates import TemplateTree
 
 TREE = TemplateTree.for_project()
 CONTOSO = (ROOT / "inventories/contoso.yml").read_text("utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from graphlib import TopologicalSorter
 import re
 from pathlib import Path
 
@@ -13,33 +14,25 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "generator"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# Top down. A module imports only from layers below its own.
+# Top down. A module imports only from layers below its own, and within its own package.
 LAYERS = [
     {"__main__"},
     {"cli"},
     {"package"},
     {"pipeline"},
-    {"differences", "formats"},
+    {"formats"},
     {"signing"},
     {"codes"},
-    {"bundle", "report", "limit", "graph", "schema_export", "doctor"},
-    {"comparison"},
-    {"runsheet", "manifest", "swap", "file_names"},
-    {"entries"},
+    {"doctor"},
+    {"writing"},
     {"lint"},
     {"rules"},
-    {"render"},
-    {"facts", "plan", "used", "blocks"},
-    {"texts", "undo"},
-    {"roles", "inventory"},
-    {"hosts"},
-    {"checks"},
-    {"environment", "schema", "expressions", "markdown"},
-    {"schema_sentences"},
-    {"yaml_source"},
-    {"yaml_faults"},
+    {"rendering"},
+    {"planning"},
+    {"reading"},
+    {"templating"},
     {"built"},
-    {"findings", "model", "powershell", "progress", "spool", "templates"},
+    {"findings", "model", "progress"},
     {"errors"},
 ]
 LAYER_OF = {name: at for at, names in enumerate(LAYERS) for name in names}
@@ -68,6 +61,27 @@ def test_imports_point_down(path: Path) -> None:
         return
     for name in imported(path) - {own}:
         assert LAYER_OF[name] > LAYER_OF[own], f"{own} must not import {name}"
+
+
+def siblings(path: Path, package: Path) -> set[str]:
+    """Modules of its own package that a module imports."""
+    name = f"generator.{package.name}"
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == name:
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{name}."):
+            found.add((node.module or "").split(".")[2])
+    return found
+
+
+@pytest.mark.parametrize("package", sorted(p.parent.name for p in PACKAGE.glob("*/__init__.py")))
+def test_modules_of_a_package_form_no_ring(package: str) -> None:
+    folder = PACKAGE / package
+    # What a package offers is gathered in its __init__, from which its modules take nothing.
+    graph = {p.stem: siblings(p, folder) for p in folder.glob("*.py") if p.stem != "__init__"}
+    assert "__init__" not in set().union(*graph.values())
+    assert len(tuple(TopologicalSorter(graph).static_order())) >= len(graph)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())

@@ -15,10 +15,10 @@ from builders import a_build, a_host, a_plan, a_runbook, without_last
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator import bundle, manifest, swap
 from generator.errors import OutputError
-from generator.file_names import name_problems
 from generator.model import Plan
+from generator.writing import bundle, manifest, swap
+from generator.writing.file_names import name_problems
 
 CHECK = "00-001-directory-preflight_APP01.ps1"
 FIRST = "10-001-directory-set-address_APP01.ps1"
@@ -355,7 +355,8 @@ def test_the_same_bytes_in_any_process(tmp_path: Path) -> None:
     here = tree(written(tmp_path / "a"))
     code = (
         "import os, sys; os.umask(0o077); sys.path[:0] = sys.argv[2:];"
-        "from pathlib import Path; from builders import a_build; from generator import bundle;"
+        "from pathlib import Path; from builders import a_build;"
+        "from generator.writing import bundle;"
         "bundle.write(a_build(), Path(sys.argv[1]))"
     )
     places = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from generator import yaml_source
-from generator.checks import find, load_checks, run
-from generator.expressions import ExpressionError
 from generator.findings import FindingsError
-from generator.templates import TemplateTree
+from generator.reading import yaml_source
+from generator.reading.checks import find, load_checks, run
+from generator.templating.expressions import ExpressionError
+from generator.templating.templates import TemplateTree
 
 ROOT = Path(__file__).resolve().parent.parent
 OUR_FILES = sorted((ROOT / "templates").glob("*/checks.yml"))
@@ -177,7 +177,7 @@ def test_no_checks_are_no_mistake() -> None:
 def test_a_code_means_one_thing() -> None:
     codes = Counter(check["code"] for path in OUR_FILES for check in yaml_source.load(path).data)
     assert [code for code, count in codes.items() if count > 1] == []
-    sources = "".join(p.read_text() for p in (ROOT / "generator").glob("*.py"))
+    sources = "".join(p.read_text() for p in (ROOT / "generator").rglob("*.py"))
     assert [code for code in codes if f'"{code}"' in sources] == []
 
 

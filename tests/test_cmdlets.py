@@ -16,7 +16,7 @@ from tools import beside, missing, pwsh
 
 from generator.rules.calls import own_functions
 from generator.rules.syntax import parse
-from generator.templates import built_in
+from generator.templating.templates import built_in
 
 TEMPLATES = built_in()
 PRODUCTS = {

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from generator import cli, codes
-from generator.templates import TemplateTree
+from generator.templating.templates import TemplateTree
 
 ROOT = Path(__file__).resolve().parents[1]
 EVERY = codes.every(TemplateTree.for_project())

@@ -15,7 +15,7 @@ from lab.fixtures import PROJECT
 from lab.toy import TEMPLATES
 
 from generator.pipeline import build
-from generator.templates import TemplateTree
+from generator.templating.templates import TemplateTree
 
 QUICK = [cure for cure in CURES if cure.tests in ("r07_a_recreated_object", "r34")]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from builders import a_build, without_last
 
-from generator import bundle, differences
-from generator.templates import TemplateTree
+from generator.templating.templates import TemplateTree
+from generator.writing import bundle, differences
 
 FIRST = "10-001-directory-set-address_APP01.ps1"
 LAST = "30-001-directory-register_WEB01.ps1"
@@ -17,7 +17,7 @@ LAST = "30-001-directory-register_WEB01.ps1"
 def diff(out: Path, body: str = "second text") -> list[str]:
     build = a_build(body=body)
     report = bundle.write(build, out, force=True, dry_run=True)
-    files = bundle.contents(build, TemplateTree.for_project())
+    files = bundle.Contents(build, TemplateTree.for_project())
     return list(differences.unified(files, report.folder, report.comparison))
 
 
@@ -60,7 +60,7 @@ def test_a_new_file_is_compared_with_nothing(tmp_path: Path) -> None:
 def test_a_stale_file_is_compared_with_nothing(written: Path) -> None:
     build = without_last(a_build(body="first text"))
     report = bundle.write(build, written.parent, dry_run=True)
-    files = bundle.contents(build, TemplateTree.for_project())
+    files = bundle.Contents(build, TemplateTree.for_project())
     lines = of(list(differences.unified(files, report.folder, report.comparison)), LAST)
     assert lines[1] == "+++ nothing"
     assert "removed  " + LAST in list(differences.listing(report.comparison))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from generator import cli, doctor
-from generator.templates import TemplateTree, built_in
+from generator.templating.templates import TemplateTree, built_in
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 from lab import toy
@@ -29,14 +30,20 @@ def test_undo_restores_the_first_state_and_voids_the_forward_receipt(done):
 
 
 def test_r09_after_records_are_archived_before_before_records(done):
-    done.all([toy.UNDO])
-    moved = {
-        kind: [path.stat().st_ctime_ns for path in done.folder(toy.UNDO).glob(f"*.{kind}.json.*")]
-        for kind in ("After", "Before")
-    }
-    assert len(moved["After"]) == len(moved["Before"]) == 3
-    # Not later: a tick of the file system clock may hold all of them.
-    assert max(moved["After"]) <= min(moved["Before"])
+    before, after = done.records(toy.CHANGE, "Before"), done.records(toy.CHANGE, "After")
+    begins = done.now + timedelta(seconds=30)
+    stamp = begins.strftime("%Y-%m-%dT%H%M%S%f")[:-3] + "Z"
+    # In the way of every before-record: the first move of one fails.
+    obstacles = [path.with_name(f"{path.name}.undone-{stamp}") for path in before]
+    for path in obstacles:
+        path.touch()
+    assert done.run(toy.UNDO, *YES, LAB_FLAGS="still") == 1, done.out
+    assert len(before) == len(after) == 3
+    assert [path.exists() for path in (*before, *after)] == [True] * 3 + [False] * 3
+    for path in obstacles:
+        path.unlink()
+    assert done.run(toy.UNDO, *YES) == 0, done.out
+    assert done.state()["toy"] == toy.STATE
 
 
 def test_r24_forward_after_undo_voids_the_undo_and_records_anew(done):

@@ -10,7 +10,7 @@ import pytest
 from lab import toy
 from lab.lab import PWSH, ROOT
 
-from generator.powershell import content_hash
+from generator.templating.powershell import content_hash
 
 URL = "https://toy.litwareinc.com/x"
 START = """Set-StrictMode -Version Latest

@@ -7,8 +7,8 @@ from pathlib import Path
 import jinja2
 import pytest
 
-from generator import environment
-from generator.templates import TemplateTree
+from generator.templating import environment
+from generator.templating.templates import TemplateTree
 
 NAMES = {"name": "EX01", "hosts": ["a", "b"]}
 

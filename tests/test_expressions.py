@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from generator.expressions import ExpressionError, evaluate, text
+from generator.templating.expressions import ExpressionError, evaluate, text
 
 VALUES: dict[str, Any] = {
     "mail": {

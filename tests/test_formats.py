@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from generator import codes, formats
 from generator.codes import Code
 from generator.findings import Finding
-from generator.templates import TemplateTree
+from generator.templating.templates import TemplateTree
 
 SCHEMA = json.loads((Path(__file__).parent / "schemas" / "sarif.json").read_text())
 SARIF = jsonschema_rs.validator_for(SCHEMA, offline=True, validate_formats=True)

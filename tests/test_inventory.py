@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from generator import inventory, schema
 from generator.findings import Finding, FindingsError
-from generator.inventory import load_inventory
 from generator.model import Values
-from generator.templates import TemplateTree
+from generator.reading import inventory, schema
+from generator.reading.inventory import load_inventory
+from generator.templating.templates import TemplateTree
 
 ROOT = Path(__file__).resolve().parent.parent
 BROKEN = sorted((ROOT / "tests" / "inventories").glob("*.yml"))
@@ -56,7 +56,7 @@ def test_there_are_many_broken_inventories_each_with_a_fault_of_its_own() -> Non
 
 
 def test_every_code_of_the_reading_has_a_broken_inventory_or_a_test() -> None:
-    sources = "".join(p.read_text() for p in (ROOT / "generator").glob("*.py"))
+    sources = "".join(p.read_text() for p in (ROOT / "generator").rglob("*.py"))
     codes = set(re.findall(r'"(E[0-3]\d\d)"', sources))
     codes |= {f"E1{code}" for code in re.findall(r'_put\(\s*"(\d\d)"', sources)}
     shown = "".join(lines_of(path)[0] for path in BROKEN)

@@ -9,8 +9,9 @@ import jsonschema_rs
 import pytest
 from builders import a_build
 
-from generator import bundle, limit, manifest, runsheet
 from generator.errors import UsageError
+from generator.rendering import limit
+from generator.writing import bundle, manifest, runsheet
 
 
 def picked(*patterns: str) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from generator import lint, pipeline
 from generator.findings import FindingsError
-from generator.templates import TemplateTree, built_in
+from generator.templating.templates import TemplateTree, built_in
 
 ROOT = Path(__file__).resolve().parents[1]
 LITWAREINC = ROOT / "inventories" / "litwareinc.yml"

@@ -13,11 +13,12 @@ import jsonschema_rs
 import pytest
 from builders import a_build, a_plan
 
-from generator import bundle, manifest, pipeline
+from generator import pipeline
 from generator.built import Build
-from generator.file_names import name_problems
 from generator.model import Plan
-from generator.templates import TemplateTree
+from generator.templating.templates import TemplateTree
+from generator.writing import bundle, manifest
+from generator.writing.file_names import name_problems
 
 PROJECT = Path(__file__).resolve().parent.parent
 SCHEMA = json.loads(manifest.SCHEMA.read_text("utf-8"))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator import markdown
-from generator.templates import TemplateTree
+from generator.templating import markdown
+from generator.templating.templates import TemplateTree
 
 HOSTILE = st.text(st.sampled_from("`*_[]<>|~\\&#+-=!().:; \n\r\tab1é;\u202e\u2028\x00")) | st.text()
 

@@ -15,9 +15,13 @@ import pytest
 import yaml
 from tools import ROOT
 
-from generator import bundle, environment, inventory, plan, render, roles, runsheet, schema
 from generator.findings import FindingsError
-from generator.templates import TemplateTree
+from generator.planning import plan, roles
+from generator.reading import inventory, schema
+from generator.rendering import render
+from generator.templating import environment
+from generator.templating.templates import TemplateTree
+from generator.writing import bundle, runsheet
 
 TREE = TemplateTree.for_project()
 REGISTRY = schema.load_registry(TREE)

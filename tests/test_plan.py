@@ -11,12 +11,13 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from organisations import inventories
 
-from generator import environment, plan, roles
-from generator.expressions import evaluate
 from generator.findings import FindingsError
-from generator.inventory import load_inventory
 from generator.model import Plan, Runbook
-from generator.templates import TemplateTree
+from generator.planning import plan, roles
+from generator.reading.inventory import load_inventory
+from generator.templating import environment
+from generator.templating.expressions import evaluate
+from generator.templating.templates import TemplateTree
 
 TREE = TemplateTree.for_project()
 PRODUCTS = roles.load_products(TREE, environment.make(TREE))

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator.powershell import WIDTH, ZERO_HASH, content_hash, encode, ps, ps_comment, ps_list
+from generator.templating.powershell import (
+    WIDTH,
+    ZERO_HASH,
+    content_hash,
+    encode,
+    ps,
+    ps_comment,
+    ps_list,
+)
 
 LITERAL = re.compile(r"'(?:[^']|'')*'|\[char\]0x[0-9A-F]{4}| \+ |\(|\)")
 

@@ -17,11 +17,11 @@ from generator import rules
 from generator.built import Build, Piece
 from generator.findings import Finding, FindingsError
 from generator.model import Product
-from generator.powershell import content_hash, encode
 from generator.rules.catalogue import Catalogue, load
 from generator.rules.judge import Judge, problems
 from generator.rules.lines import shape
-from generator.templates import TemplateTree, built_in
+from generator.templating.powershell import content_hash, encode
+from generator.templating.templates import TemplateTree, built_in
 
 TABLES = Path(__file__).parent / "rules"
 TEMPLATES = built_in()

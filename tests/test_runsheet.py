@@ -17,11 +17,12 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension
 from syrupy.types import SerializedData
 
-from generator import bundle, pipeline, runsheet
+from generator import pipeline
 from generator.built import Build
 from generator.errors import OutputError
 from generator.model import Plan
-from generator.templates import TemplateTree
+from generator.templating.templates import TemplateTree
+from generator.writing import bundle, runsheet
 
 PROJECT = Path(__file__).resolve().parent.parent
 SPINE = PROJECT / "templates" / "_runbook"

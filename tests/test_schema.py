@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from generator import schema, yaml_source
 from generator.findings import FindingsError
-from generator.schema_sentences import MAX_FINDINGS, did_you_mean
-from generator.templates import TemplateTree
+from generator.reading import schema, yaml_source
+from generator.reading.schema_sentences import MAX_FINDINGS, did_you_mean
+from generator.templating.templates import TemplateTree
 
 ROOT = Path(__file__).resolve().parent.parent
 TREE = TemplateTree.for_project()

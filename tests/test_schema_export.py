@@ -11,9 +11,10 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from generator import cli, schema_export, yaml_source
+from generator import cli
 from generator.findings import FindingsError
-from generator.templates import TemplateTree, built_in
+from generator.reading import schema_export, yaml_source
+from generator.templating.templates import TemplateTree, built_in
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = schema_export.document(TemplateTree.for_project())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from generator import spool
-from generator.spool import Spool
+from generator.rendering import spool
+from generator.rendering.spool import Spool
 
 LISTS = [["", "x\ny", "\ud800 é 字"], [], ["1,2\n3" * 1000, "", ""], [""]]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from builders import a_build
 
-from generator import bundle, swap
 from generator.errors import OutputError
+from generator.writing import bundle, swap
 
 TESTS = Path(__file__).resolve().parent
 
@@ -22,7 +22,7 @@ import sys
 sys.path[:0] = [{str(TESTS)!r}, {str(TESTS.parent)!r}]
 from pathlib import Path
 from builders import a_build
-from generator import bundle
+from generator.writing import bundle
 print("ready", flush=True)
 for turn in range(int(sys.argv[2])):
     bundle.write(a_build(body=f"text {{turn % 2}}"), Path(sys.argv[1]))

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from generator import yaml_faults, yaml_source
 from generator.findings import Finding, FindingsError
-from generator.yaml_source import load, parse
+from generator.reading import yaml_faults, yaml_source
+from generator.reading.yaml_source import load, parse
 
 ROOT = Path(__file__).resolve().parent.parent
 

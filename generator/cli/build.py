@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
-from generator import bundle, differences, pipeline
+from generator import pipeline
 from generator.built import Build
 from generator.cli import screen
 from generator.cli.options import inventory_argument, template_tree, templates_option
-from generator.templates import TemplateTree
+from generator.templating.templates import TemplateTree
+from generator.writing import bundle, differences
 
 DIFFERS = 1
 

@@ -17,7 +17,7 @@ from generator.cli.options import (
     templates_option,
 )
 from generator.errors import UsageError
-from generator.schema_sentences import did_you_mean
+from generator.reading.schema_sentences import did_you_mean
 
 
 @click.command()

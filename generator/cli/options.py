@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from generator.templates import TemplateTree
+from generator.templating.templates import TemplateTree
 
 FINDING_FORMATS = ("text", "json", "sarif", "github")
 

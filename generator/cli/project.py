@@ -42,7 +42,7 @@ def schema(*, templates: Path | None, output: Path | None, dry_run: bool) -> Non
     No network is needed. Write it anew after an update or a change in templates/. It cannot say
     all that `runbook validate` says.
     """
-    from generator import schema_export  # noqa: PLC0415 - doctor and completion do without
+    from generator.reading import schema_export  # noqa: PLC0415 - doctor and completion do without
 
     text = schema_export.text(template_tree(templates))
     if output is None:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from generator import graph as drawing
-from generator import pipeline, report
+from generator import pipeline
 from generator.cli import screen
 from generator.cli.options import (
     format_option,
@@ -15,6 +14,8 @@ from generator.cli.options import (
     template_tree,
     templates_option,
 )
+from generator.planning import graph as drawing
+from generator.writing import report
 
 
 @click.command()

@@ -16,7 +16,7 @@ from generator import progress
 from generator.findings import Finding, report
 
 if TYPE_CHECKING:
-    from generator.templates import TemplateTree
+    from generator.templating.templates import TemplateTree
 
 FOUND = 1
 """The exit code when there are findings."""

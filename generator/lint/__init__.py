@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from generator.findings import Finding, ordered
 from generator.lint import files, scripts, texts
-from generator.templates import TemplateTree
+from generator.templating.templates import TemplateTree
 
 __all__ = ["templates"]
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from generator import checks, environment, roles, schema, yaml_source
 from generator.findings import Finding, FindingsError
-from generator.templates import SPINE, TemplateTree
+from generator.planning import roles
+from generator.reading import checks, schema, yaml_source
+from generator.templating import environment
+from generator.templating.templates import SPINE, TemplateTree
 
 FORMS = ("product", "role", "checks", "cmdlets", "phases")
 """What has a schema of its own, `_runbook/<form>.schema.yml`."""

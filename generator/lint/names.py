@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from jinja2 import nodes
 
-from generator.schema import Registry, Schema, resolve
-from generator.schema_sentences import did_you_mean
+from generator.reading.schema import Registry, Schema, resolve
+from generator.reading.schema_sentences import did_you_mean
 
 _PART = re.compile(r"\[[^\]]*\]|[^.\[\]]+")
 _MAPPING_METHODS = {"get", "items", "keys", "values"}

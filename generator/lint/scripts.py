@@ -9,12 +9,12 @@ from pathlib import Path
 import jinja2
 from jinja2 import nodes
 
-from generator import environment, markdown
-from generator.environment import ScriptEnvironment
 from generator.findings import Finding, FindingsError
 from generator.lint import names, vocabulary
 from generator.lint.files import step_files
-from generator.templates import SPINE, TemplateTree
+from generator.templating import environment, markdown
+from generator.templating.environment import ScriptEnvironment
+from generator.templating.templates import SPINE, TemplateTree
 
 _SPINE_FILE = f"{SPINE}/runbook.ps1.j2"
 _SHELL_BLOCKS = ("product", "shell", "probe", "save")

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from generator import checks, expressions
-from generator.expressions import ExpressionError
 from generator.findings import Finding, show
 from generator.lint import names, vocabulary
 from generator.lint.files import read
 from generator.lint.names import Known
 from generator.lint.vocabulary import Vocabulary
-from generator.templates import SPINE, TemplateTree
-from generator.yaml_source import Document
+from generator.reading import checks
+from generator.reading.yaml_source import Document
+from generator.templating import expressions
+from generator.templating.expressions import ExpressionError
+from generator.templating.templates import SPINE, TemplateTree
 
 Path_ = tuple[str | int, ...]
 

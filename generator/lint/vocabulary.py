@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from generator import inventory, schema
 from generator.findings import FindingsError
 from generator.lint.files import mappings, read
 from generator.lint.names import ANY, Known, at, from_schema
-from generator.templates import SPINE, TemplateTree
+from generator.reading import inventory, schema
+from generator.templating.templates import SPINE, TemplateTree
 
 _LAST = re.compile(r"\.?[^.\[\]]+\[[^\]]*\]$")
 _HOST = ("fqdn", "netbios", "ad_domain", "domain", "version")

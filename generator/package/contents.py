@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from generator import __version__, manifest
+from generator import __version__
 from generator.signing.errors import IntegrityError
 from generator.signing.verify import SignerFacts
+from generator.writing import manifest
 
 NAME = "package.json"
 SEAL = "package.json.p7s"

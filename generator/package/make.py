@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from generator import manifest, pipeline
+from generator import pipeline
 from generator.errors import UsageError
 from generator.package import archive, contents, names, reproduce, verifier
 from generator.signing import folder as folders
@@ -13,7 +13,8 @@ from generator.signing import signer as signing
 from generator.signing import verify
 from generator.signing.errors import IntegrityError, PolicyError
 from generator.signing.signer import Identity, ScriptSigner
-from generator.templates import TemplateTree
+from generator.templating.templates import TemplateTree
+from generator.writing import manifest
 
 
 def make(

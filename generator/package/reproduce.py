@@ -7,12 +7,13 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from generator import bundle, manifest, pipeline
+from generator import pipeline
 from generator.errors import GeneratorError
 from generator.package import contents
-from generator.powershell import without_signature
 from generator.signing.errors import IntegrityError
-from generator.templates import TemplateTree
+from generator.templating.powershell import without_signature
+from generator.templating.templates import TemplateTree
+from generator.writing import bundle, manifest
 
 _TEMPLATES = f"{contents.INPUTS}/templates/"
 

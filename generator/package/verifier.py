@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from generator import powershell
 from generator.package.contents import Contents
+from generator.templating import powershell
 
 _TEMPLATE = Path(__file__).with_name("Verify-Package.ps1")
 

@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from generator import __version__, manifest
+from generator import __version__
 from generator.errors import UsageError
 from generator.package import archive, contents, names, verifier
 from generator.package.contents import Contents
-from generator.powershell import without_signature
 from generator.signing import verify as signatures
 from generator.signing.codes import Code
 from generator.signing.errors import IntegrityError
 from generator.signing.verify import Trust, Verification
+from generator.templating.powershell import without_signature
+from generator.writing import manifest
 
 _OWN = (contents.NAME, contents.SEAL, contents.VERIFIER)
 _LARGEST = 1 << 32

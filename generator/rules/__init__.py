@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from generator import schema, yaml_source
 from generator.built import Build, Scripts
 from generator.findings import FindingsError
 from generator.model import Product, Values
+from generator.reading import schema, yaml_source
 from generator.rules import commands, dotnet, files, judge, language, lines, steps
 from generator.rules.rule import RULES, Rule
-from generator.templates import SPINE, TemplateTree
+from generator.templating.templates import SPINE, TemplateTree
 
 __all__ = [
     "RULES", "Rule", "base_commands", "check", "commands", "dotnet", "explain", "files", "judge",

@@ -19,7 +19,7 @@ from generator.rules.catalogue import Catalogue, load
 from generator.rules.locate import template_line
 from generator.rules.rule import RULES, Problem, apply
 from generator.rules.syntax import parse
-from generator.templates import SPINE, TemplateTree
+from generator.templating.templates import SPINE, TemplateTree
 
 _REMEMBERED_TEXTS = 512
 _REMEMBERED_LINES = 8_192

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from generator.powershell import WIDTH
 from generator.rules.catalogue import Catalogue
 from generator.rules.rule import Answer, rule
 from generator.rules.syntax import Script
+from generator.templating.powershell import WIDTH
 
 _STRING = r"'(?:[^']|'')*'|\"(?:[^\"`]|`.|\"\")*\""
 _PART = r"(?:'(?:[^']|'')*'|\[char\]0x[0-9A-F]{4})"

@@ -11,13 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from threading import Event
 
-from generator import manifest
 from generator.errors import UsageError
 from generator.signing import folder as folders
 from generator.signing.codes import Code
 from generator.signing.errors import IntegrityError, RefusedError
 from generator.signing.folder import Folder
 from generator.signing.script import Style, style_of
+from generator.writing import manifest
 
 Turn = Callable[[bytes, Style], bytes]
 """New bytes for the bytes of a file; the same bytes for a file that stays."""

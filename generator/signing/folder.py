@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from generator import manifest, swap
 from generator.errors import UsageError
 from generator.signing.errors import IntegrityError
+from generator.writing import manifest, swap
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from hostile.strings import DOUBLE_QUOTES, HOSTILE, SINGLE_QUOTES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from generator.powershell import ps, ps_comment, ps_list
+from generator.templating.powershell import ps, ps_comment, ps_list
 
 SAMPLE, WHOLE = 60, 3_000
 

@@ -12,9 +12,9 @@ import pytest
 from lab import toy
 from lab.lab import Lab, Script, Scripts, Stages
 
-from generator.bundle import write
 from generator.pipeline import build
-from generator.templates import TemplateTree
+from generator.templating.templates import TemplateTree
+from generator.writing.bundle import write
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from signing import makers
 
-from generator import manifest
 from generator.package import make
 from generator.signing.folder import Folder
 from generator.signing.signer import Identity, ScriptSigner
+from generator.writing import manifest
 
 SCRIPTS = {
     "10-001-change_EX01.ps1": b"Write-Output 'change'\r\n",

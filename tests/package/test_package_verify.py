@@ -13,10 +13,11 @@ from package import builders
 from signing import makers
 from signing.conftest import require
 
-from generator import __version__, manifest
+from generator import __version__
 from generator.package import archive, contents, verify
 from generator.signing.codes import Code
 from generator.signing.errors import IntegrityError
+from generator.writing import manifest
 
 SCRIPT = "10-001-change_EX01.ps1"
 

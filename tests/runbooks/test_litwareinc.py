@@ -14,7 +14,7 @@ from syrupy.types import SerializedData
 
 from generator import pipeline
 from generator.built import Build
-from generator.templates import TemplateTree
+from generator.templating.templates import TemplateTree
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 INVENTORY = ROOT / "inventories" / "litwareinc.yml"

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from signing import makers
 
-from generator import cli, powershell
+from generator import cli
 from generator.signing import script, verify
+from generator.templating import powershell
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ["build", str(ROOT / "inventories" / "litwareinc.yml")]

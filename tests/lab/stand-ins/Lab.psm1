@@ -100,7 +100,9 @@ function Get-Date {
 
     $culture = [System.Globalization.CultureInfo]::InvariantCulture
     $start = [System.DateTimeOffset]::Parse($env:LAB_NOW, $culture).LocalDateTime
-    $start.AddSeconds($script:Slept).Add($script:Elapsed.Elapsed)
+    $now = $start.AddSeconds($script:Slept)
+    # With the flag, a test knows every time stamp beforehand.
+    if (Get-LabFlag -Name 'still') { $now } else { $now.Add($script:Elapsed.Elapsed) }
 }
 
 function Start-Sleep {

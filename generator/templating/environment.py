@@ -1,8 +1,8 @@
 """The Jinja environment of scripts; nothing else in the package renders PowerShell.
 
-A value reaches a script only through the filters of generator.powershell: the finalize hook
-lets nothing but `Literal` through, also in macros and includes, and what would go round the
-hook is refused by looking at the template's syntax tree.
+A value reaches a script only through the filters of `powershell.py`: the finalize hook lets
+nothing but `Literal` through, also in macros and includes, and what would go round the hook is
+refused by looking at the template's syntax tree.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from generator.findings import Finding, FindingsError
-from generator.powershell import Literal, ps, ps_comment, ps_list, ps_name
-from generator.templates import TemplateTree
+from generator.templating.powershell import Literal, ps, ps_comment, ps_list, ps_name
+from generator.templating.templates import TemplateTree
 
 
 def _literal(value: object) -> Literal:

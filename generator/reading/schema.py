@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 from generator.findings import Finding, FindingsError, show
-from generator.schema_sentences import Sentences, did_you_mean
-from generator.templates import SPINE, TemplateTree
-from generator.yaml_source import Document, load
+from generator.reading.schema_sentences import Sentences, did_you_mean
+from generator.reading.yaml_source import Document, load
+from generator.templating.templates import SPINE, TemplateTree
 
 Schema: TypeAlias = dict[str, Any]
 Registry: TypeAlias = Mapping[str, Schema]

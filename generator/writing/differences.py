@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from generator.comparison import Comparison
 from generator.findings import visible
+from generator.writing.comparison import Comparison
 
 _CONTEXT = 3
 

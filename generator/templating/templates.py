@@ -12,7 +12,7 @@ SPINE = "_runbook"
 
 def built_in() -> Path:
     """The folder shipped with the package, or the one beside it in a checkout."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parent.parent
     shipped = package / "templates"
     return shipped if shipped.is_dir() else package.parent / "templates"
 

@@ -14,7 +14,6 @@ from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
 from typing import Any, TypeAlias
 
-from generator import expressions, undo
 from generator.findings import Finding, FindingsError
 from generator.model import (
     Host,
@@ -28,7 +27,9 @@ from generator.model import (
     Runbook,
     RunbookDefinition,
 )
-from generator.texts import runbook_texts
+from generator.planning import undo
+from generator.planning.texts import runbook_texts
+from generator.templating import expressions
 
 Key = tuple[int, int, int, int]
 

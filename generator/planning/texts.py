@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from generator import expressions
 from generator.findings import Finding, FindingsError
 from generator.model import Plan, Product, Runbook, Step, StepDefinition, StepTexts, Values
+from generator.templating import expressions
 
 _OWN = {"host", "runbook"}
 """The names whose values differ from runbook to runbook."""

@@ -9,11 +9,11 @@ from typing import Any
 import jinja2
 from jinja2.runtime import Context
 
-from generator import environment
 from generator.built import Piece
 from generator.findings import Finding, FindingsError
-from generator.powershell import Literal
-from generator.templates import SPINE, TemplateTree
+from generator.templating import environment
+from generator.templating.powershell import Literal
+from generator.templating.templates import SPINE, TemplateTree
 
 
 class Blocks:

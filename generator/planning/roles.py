@@ -9,7 +9,6 @@ from typing import Any
 
 import jinja2
 
-from generator import environment, schema, yaml_source
 from generator.findings import Finding, FindingsError
 from generator.model import (
     NeedDefinition,
@@ -20,7 +19,9 @@ from generator.model import (
     StepDefinition,
     StepTexts,
 )
-from generator.templates import SPINE, TemplateTree
+from generator.reading import schema, yaml_source
+from generator.templating import environment
+from generator.templating.templates import SPINE, TemplateTree
 
 _FLAGS = ("relaxed", "repeats", "replicates", "timeout", "otherwise", "ask", "who")
 _BLOCKS = {

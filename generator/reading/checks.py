@@ -20,11 +20,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from generator import expressions, schema
-from generator.expressions import ExpressionError
 from generator.findings import Finding, FindingsError, path_text
-from generator.templates import SPINE, TemplateTree
-from generator.yaml_source import Document, load
+from generator.reading import schema
+from generator.reading.yaml_source import Document, load
+from generator.templating import expressions
+from generator.templating.expressions import ExpressionError
+from generator.templating.templates import SPINE, TemplateTree
 
 Path_: TypeAlias = tuple[str | int, ...]
 Check: TypeAlias = Mapping[str, Any]

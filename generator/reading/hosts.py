@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, TypeAlias
 
-from generator.checks import find
 from generator.findings import Finding, path_text, show
 from generator.model import Host, Values
-from generator.yaml_source import Document
+from generator.reading.checks import find
+from generator.reading.yaml_source import Document
 
 Path_: TypeAlias = tuple[str | int, ...]
 Found: TypeAlias = tuple[Path_, dict[str, Any]]

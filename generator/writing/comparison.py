@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from generator import manifest
 from generator.errors import OutputError
+from generator.writing import manifest
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from generator import expressions
 from generator.model import Plan, Runbook, Step
-from generator.powershell import ZERO_HASH
+from generator.templating import expressions
+from generator.templating.powershell import ZERO_HASH
 
 
 def step_names(plan: Plan, runbook: Runbook) -> dict[str, Any]:

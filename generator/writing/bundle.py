@@ -15,13 +15,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator import comparison, manifest, progress, runsheet, swap
+from generator import progress
 from generator.built import Build, Summary
-from generator.comparison import Comparison
 from generator.errors import OutputError
-from generator.file_names import name_problems
-from generator.powershell import without_signature
-from generator.templates import TemplateTree
+from generator.templating.powershell import without_signature
+from generator.templating.templates import TemplateTree
+from generator.writing import comparison, manifest, runsheet, swap
+from generator.writing.comparison import Comparison
+from generator.writing.file_names import name_problems
 
 
 @dataclass(frozen=True, slots=True)

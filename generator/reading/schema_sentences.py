@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from generator.findings import Finding, path_text, show
-from generator.yaml_source import Document
+from generator.reading.yaml_source import Document
 
 Schema: TypeAlias = dict[str, Any]
 Path_: TypeAlias = tuple[str | int, ...]

@@ -11,15 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from generator import checks, expressions, hosts, schema
 from generator.errors import UsageError
-from generator.expressions import ExpressionError
 from generator.findings import Finding, FindingsError, show
-from generator.hosts import host
 from generator.model import Inventory
-from generator.schema import Schema
-from generator.templates import SPINE, TemplateTree
-from generator.yaml_source import Document, load
+from generator.reading import checks, hosts, schema
+from generator.reading.hosts import host
+from generator.reading.schema import Schema
+from generator.reading.yaml_source import Document, load
+from generator.templating import expressions
+from generator.templating.expressions import ExpressionError
+from generator.templating.templates import SPINE, TemplateTree
 
 __all__ = ["host", "inventory_schema", "load_inventory"]
 

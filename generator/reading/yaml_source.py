@@ -20,7 +20,7 @@ import yaml
 from yaml.cyaml import CLoader
 
 from generator.findings import Finding, FindingsError, show
-from generator.yaml_faults import check_characters, read_text, syntax_fault
+from generator.reading.yaml_faults import check_characters, read_text, syntax_fault
 
 MAX_DEPTH = 40
 MAX_NODES = 1_000_000

@@ -11,9 +11,9 @@ import posixpath
 import re
 from typing import Any
 
-from generator import inventory, schema
-from generator.schema import Schema
-from generator.templates import SPINE, TemplateTree
+from generator.reading import inventory, schema
+from generator.reading.schema import Schema
+from generator.templating.templates import SPINE, TemplateTree
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DROPPED = {"$id", "$schema", "x-expects", "x-hints"}

@@ -16,7 +16,7 @@ from typing import Any
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from generator.templates import TemplateTree
+from generator.templating.templates import TemplateTree
 
 # An underscore inside a word is no markup; host and file names stay readable in the source.
 _MARKUP = re.compile(

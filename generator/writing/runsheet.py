@@ -15,11 +15,11 @@ from typing import Any
 
 import jinja2
 
-from generator import markdown
 from generator.built import Build, Summary
-from generator.entries import Entries, Maker, Times
 from generator.errors import OutputError
-from generator.templates import SPINE, TemplateTree
+from generator.templating import markdown
+from generator.templating.templates import SPINE, TemplateTree
+from generator.writing.entries import Entries, Maker, Times
 
 NAME = "RUNSHEET.md"
 TEMPLATE = f"{SPINE}/runsheet.md.j2"

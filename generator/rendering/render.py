@@ -12,14 +12,16 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from generator import facts, powershell, progress
-from generator.blocks import Blocks
+from generator import progress
 from generator.built import Build, Piece, RenderedRunbook, Scripts, Summary
 from generator.model import Plan, Product, Runbook, Step
-from generator.powershell import Literal
-from generator.spool import Spool
-from generator.templates import SPINE, TemplateTree
-from generator.used import UsedCommands
+from generator.rendering import facts
+from generator.rendering.blocks import Blocks
+from generator.rendering.spool import Spool
+from generator.rendering.used import UsedCommands
+from generator.templating import powershell
+from generator.templating.powershell import Literal
+from generator.templating.templates import SPINE, TemplateTree
 
 _SPINE_FILE = f"{SPINE}/runbook.ps1.j2"
 _FLAGS = {

@@ -1,0 +1,1 @@
+"""The order of work: runbooks of the roles on hosts, their gates, the way back, their texts."""

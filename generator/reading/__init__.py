@@ -1,0 +1,1 @@
+"""An inventory from its file: YAML with places, the schema, the cross-checks, derived values."""
