@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator.model import Plan, Runbook
+from generator.planned import Plan, Runbook
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from generator.templating.templates import TemplateTree
 
 if TYPE_CHECKING:
     from generator.built import Build
-    from generator.model import Inventory, Phase, Plan, Product
+    from generator.model import Inventory
+    from generator.planned import Phase, Plan, Product
 
 
 def load(path: Path, tree: TemplateTree) -> Inventory:

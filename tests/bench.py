@@ -10,6 +10,7 @@ bytes written. Growth is the exponent of the time over the number of servers (1 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import math
 import re
@@ -31,14 +32,15 @@ import jinja2  # noqa: E402
 from organisations import large  # noqa: E402
 
 from generator import cli, pipeline  # noqa: E402
-from generator.model import Runbook  # noqa: E402
+from generator.built import Build  # noqa: E402
+from generator.planned import Runbook  # noqa: E402
 from generator.planning import plan, roles  # noqa: E402
 from generator.rendering import render  # noqa: E402
 from generator.rendering.blocks import Blocks  # noqa: E402
 from generator.templating import environment, markdown  # noqa: E402
 from generator.templating.powershell import Literal  # noqa: E402
 from generator.templating.templates import TemplateTree  # noqa: E402
-from generator.writing import bundle, runsheet  # noqa: E402
+from generator.writing import runsheet  # noqa: E402
 
 TREE = TemplateTree.for_project()
 SPINE = "_runbook/runbook.ps1.j2"
@@ -73,10 +75,10 @@ def build_side(inventory: Path, out: Path) -> dict[str, float]:
 
 
 def bare_side(inventory: Path, out: Path) -> dict[str, float]:
-    """The same files from Jinja alone."""
-    built = pipeline.build(inventory, TREE)
-    files = bundle.contents(built, TREE)
-    names = bare_names(inventory)
+    """The same files from Jinja alone; they are compared with those of a build afterwards."""
+    expected = out.with_name(f"{out.name}.expected")
+    build_side(inventory, expected)
+    built, names = bare_names(inventory)
     scripts = jinja2.Environment(
         loader=jinja2.FunctionLoader(bare_source),
         trim_blocks=True,
@@ -95,23 +97,28 @@ def bare_side(inventory: Path, out: Path) -> dict[str, float]:
         auto_reload=False,
     )
     sheets.filters |= markdown.FILTERS
-    sheet = runsheet.values(built, [script.summary for script in built.rendered])
+    summaries = [script.summary for script in built.rendered]
+    sheet = runsheet.values(built, summaries)
     folder = out / built.folder
+    # What was made ready is not walked by the collector while the clock runs.
+    gc.freeze()
     begin = time.perf_counter(), time.process_time()
     (folder / "undo").mkdir(parents=True)
     template = scripts.get_template("script")
-    for script, values in zip(built.rendered, names, strict=True):
+    for one, values in zip(summaries, names, strict=True):
         text = template.render(values)
-        (folder / script.runbook.file).write_text(text, "utf-8", newline="\r\n")
+        (folder / one.runbook.file).write_text(text, "utf-8", newline="\r\n")
     text = sheets.get_template(runsheet.TEMPLATE).render(sheet)
     text = re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n"
     (folder / runsheet.NAME).write_text(text, "utf-8")
     for name in ("manifest.json", "SHA256SUMS"):
-        (folder / name).write_bytes(files[name])
+        (folder / name).write_bytes((expected / built.folder / name).read_bytes())
     found = measured(*begin)
-    wrong = [name for name, data in files.items() if (folder / name).read_bytes() != data]
-    if wrong:
-        raise SystemExit(f"bare Jinja writes other bytes: {wrong[:5]}")
+    for path in (expected / built.folder).rglob("*"):
+        name = path.relative_to(expected / built.folder)
+        if path.is_file() and (folder / name).read_bytes() != path.read_bytes():
+            raise SystemExit(f"bare Jinja writes other bytes: {name}")
+    shutil.rmtree(expected)
     return found
 
 
@@ -158,7 +165,7 @@ class Recorder(Blocks):
         return found
 
 
-def bare_names(inventory: Path) -> list[dict[str, Any]]:
+def bare_names(inventory: Path) -> tuple[Build, list[dict[str, Any]]]:
     """What the one template is told for each script: blocks are the names of their includes."""
     products = roles.load_products(TREE, environment.make(TREE))
     planned = plan.make(pipeline.load(inventory, TREE), products, roles.load_phases(TREE))
@@ -168,7 +175,8 @@ def bare_names(inventory: Path) -> list[dict[str, Any]]:
     calls = iter(recorder.calls)
     work = [bare_work(runbook, calls) for runbook in planned.runbooks]
     told = [names for _, names, _ in calls]
-    return [{**names, **known, **mine} for names, known, mine in zip(told, work, own, strict=True)]
+    names = [{**one, **known, **mine} for one, known, mine in zip(told, work, own, strict=True)]
+    return render.make(planned, products, TREE), names
 
 
 def bare_work(runbook: Runbook, calls: Iterator[Any]) -> dict[str, Any]:

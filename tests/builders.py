@@ -12,9 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from generator.built import Build, RenderedRunbook, Summary
-from generator.model import (
-    Host,
-    Inventory,
+from generator.model import Host, Inventory
+from generator.planned import (
     Need,
     Plan,
     Runbook,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-from graphlib import TopologicalSorter
 import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,7 @@ LAYERS = [
     {"reading"},
     {"templating"},
     {"built"},
+    {"planned"},
     {"findings", "model", "progress"},
     {"errors"},
 ]

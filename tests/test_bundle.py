@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generator.errors import OutputError
-from generator.model import Plan
+from generator.planned import Plan
 from generator.writing import bundle, manifest, swap
 from generator.writing.file_names import name_problems
 

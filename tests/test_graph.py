@@ -10,7 +10,7 @@ import pytest
 from builders import a_host, a_plan, a_runbook
 
 from generator import cli
-from generator.model import Need, Phase, Plan
+from generator.planned import Need, Phase, Plan
 from generator.planning import graph
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -15,7 +15,7 @@ from builders import a_build, a_plan
 
 from generator import pipeline
 from generator.built import Build
-from generator.model import Plan
+from generator.planned import Plan
 from generator.templating.templates import TemplateTree
 from generator.writing import bundle, manifest
 from generator.writing.file_names import name_problems

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from organisations import inventories
 
 from generator.findings import FindingsError
-from generator.model import Plan, Runbook
+from generator.planned import Plan, Runbook
 from generator.planning import plan, roles
 from generator.reading.inventory import load_inventory
 from generator.templating import environment

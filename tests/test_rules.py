@@ -16,7 +16,7 @@ from builders import a_build
 from generator import rules
 from generator.built import Build, Piece
 from generator.findings import Finding, FindingsError
-from generator.model import Product
+from generator.planned import Product
 from generator.rules.catalogue import Catalogue, load
 from generator.rules.judge import Judge, problems
 from generator.rules.lines import shape

@@ -20,7 +20,7 @@ from syrupy.types import SerializedData
 from generator import pipeline
 from generator.built import Build
 from generator.errors import OutputError
-from generator.model import Plan
+from generator.planned import Plan
 from generator.templating.templates import TemplateTree
 from generator.writing import bundle, runsheet
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from generator.model import Phase, Plan, Runbook
+from generator.planned import Phase, Plan, Runbook
 
 _MANY = 3
 

@@ -15,9 +15,8 @@ from heapq import heappop, heappush
 from typing import Any, TypeAlias
 
 from generator.findings import Finding, FindingsError
-from generator.model import (
-    Host,
-    Inventory,
+from generator.model import Host, Inventory
+from generator.planned import (
     Need,
     NeedDefinition,
     Phase,

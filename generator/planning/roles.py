@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 
 from generator.findings import Finding, FindingsError
-from generator.model import (
+from generator.planned import (
     NeedDefinition,
     Phase,
     Product,

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from generator.findings import Finding, FindingsError
-from generator.model import Plan, Product, Runbook, Step, StepDefinition, StepTexts, Values
+from generator.model import Values
+from generator.planned import Plan, Product, Runbook, Step, StepDefinition, StepTexts
 from generator.templating import expressions
 
 _OWN = {"host", "runbook"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from generator.model import Need, Runbook
+from generator.planned import Need, Runbook
 
 
 def make(forward: Sequence[Runbook]) -> tuple[tuple[Runbook, ...], tuple[Runbook, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from generator.model import Plan, Runbook, Step
+from generator.planned import Plan, Runbook, Step
 from generator.templating import expressions
 from generator.templating.powershell import ZERO_HASH
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from generator.built import Build, RenderedRunbook, Scripts
 from generator.errors import UsageError
-from generator.model import Runbook
+from generator.planned import Runbook
 
 
 def pick(build: Build, patterns: Sequence[str]) -> Build:

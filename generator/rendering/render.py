@@ -14,7 +14,7 @@ from typing import Any
 
 from generator import progress
 from generator.built import Build, Piece, RenderedRunbook, Scripts, Summary
-from generator.model import Plan, Product, Runbook, Step
+from generator.planned import Plan, Product, Runbook, Step
 from generator.rendering import facts
 from generator.rendering.blocks import Blocks
 from generator.rendering.spool import Spool

@@ -11,7 +11,8 @@ from functools import partial
 
 from generator.built import Build, Scripts
 from generator.findings import FindingsError
-from generator.model import Product, Values
+from generator.model import Values
+from generator.planned import Product
 from generator.reading import schema, yaml_source
 from generator.rules import commands, dotnet, files, judge, language, lines, steps
 from generator.rules.rule import RULES, Rule

@@ -12,7 +12,8 @@ from typing import TypeAlias
 
 from generator.built import Build, Piece, RenderedRunbook
 from generator.findings import Finding, FindingsError
-from generator.model import Product, Runbook, Values
+from generator.model import Values
+from generator.planned import Product, Runbook
 from generator.rules import lines as line_rules
 from generator.rules.calls import own_functions, uses
 from generator.rules.catalogue import Catalogue, load

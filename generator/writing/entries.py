@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import overload
 
 from generator.built import Summary
-from generator.model import Need, Plan, Runbook, StepTexts
+from generator.planned import Need, Plan, Runbook, StepTexts
 
 COMMAND = "powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File"
 
