@@ -5,7 +5,9 @@ A stage is imported when it is used: `validate` needs no templates of scripts an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,16 +16,15 @@ from generator.findings import Finding, FindingsError, ordered
 from generator.templating.templates import TemplateTree
 
 if TYPE_CHECKING:
-    from generator.built import Build
+    from generator.built import Build, RenderedRunbook
     from generator.model import Inventory
     from generator.planned import Phase, Plan, Product
 
 
 def load(path: Path, tree: TemplateTree) -> Inventory:
     """A validated inventory; raises FindingsError with every mistake in it."""
-    from generator.reading import inventory
-
-    return inventory.load_inventory(path, tree)
+    with _told(tree):
+        return _load(path, tree)
 
 
 def validate(path: Path, tree: TemplateTree) -> tuple[Finding, ...]:
@@ -43,23 +44,17 @@ def lint(tree: TemplateTree, path: Path | None = None) -> tuple[Finding, ...]:
     from generator import lint as stage
 
     findings = stage.templates(tree)
-    mistakes = validate(path, tree) if path is not None else ()
-    if path is None or mistakes:
-        return ordered([*findings, *mistakes])
-    try:
-        build(path, tree)
-    except FindingsError as error:
-        known = {(finding.code, finding.file, finding.line) for finding in findings}
-        more = [f for f in error.findings if (f.code, f.file, f.line) not in known]
-        return ordered([*findings, *more])
-    return findings
+    if path is not None:
+        findings = _merged(_mistakes(path, tree), findings)
+    return tree.named(findings)
 
 
 def order(path: Path, tree: TemplateTree) -> tuple[Plan, tuple[Phase, ...]]:
     """The order of work for an inventory, and the phases that it is divided into."""
     from generator.planning import roles
 
-    return _order(path, _products(tree), tree), roles.load_phases(tree)
+    with _told(tree):
+        return _order(path, _products(tree), tree), roles.load_phases(tree)
 
 
 def build(path: Path, tree: TemplateTree) -> Build:
@@ -76,14 +71,62 @@ def stream(path: Path, tree: TemplateTree, limit: Sequence[str] = ()) -> Build:
 
     The whole change is made and checked in any case; `limit` then picks hosts or runbooks of it.
     """
-    from generator import rules
+    from generator.built import Scripts
     from generator.rendering import limit as parts
+
+    with _told(tree):
+        built = _stream(path, tree)
+
+    def rendered() -> Iterator[RenderedRunbook]:
+        with _told(tree):
+            yield from built.rendered
+
+    told = replace(built, rendered=Scripts(len(built.rendered), rendered))
+    return parts.pick(told, limit) if limit else told
+
+
+@contextmanager
+def _told(tree: TemplateTree) -> Iterator[None]:
+    """Findings leave as `lint` words them, with the names that the user knows the files by."""
+    try:
+        yield
+    except FindingsError as error:
+        findings = error.findings
+        if any(finding.code.startswith("T2") for finding in findings):
+            from generator import lint as stage
+
+            places = {_place(finding) for finding in findings}
+            known = [one for one in stage.templates(tree) if _place(one) in places]
+            findings = _merged(findings, known)
+        raise FindingsError(tree.named(findings)) from error.__cause__
+
+
+def _merged(made: Iterable[Finding], linted: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Both, but one finding where both name the same line: lint knows the column and a cure."""
+    places = {_place(finding) for finding in linted}
+    return ordered([*linted, *(one for one in made if _place(one) not in places)])
+
+
+def _place(finding: Finding) -> tuple[str, str, int]:
+    return finding.code, finding.file, finding.line
+
+
+def _mistakes(path: Path, tree: TemplateTree) -> tuple[Finding, ...]:
+    try:
+        # First by itself: faulty roles would hide what is wrong in it.
+        _load(path, tree)
+        deque(_stream(path, tree).rendered, maxlen=0)
+    except FindingsError as error:
+        return error.findings
+    return ()
+
+
+def _stream(path: Path, tree: TemplateTree) -> Build:
+    from generator import rules
     from generator.rendering import render
 
     products = _products(tree)
-    built = render.make(_order(path, products, tree), products, tree)
-    built = rules.check(built, products, tree)
-    return parts.pick(built, limit) if limit else built
+    return rules.check(render.make(_order(path, products, tree), products, tree), products, tree)
 
 
 def _products(tree: TemplateTree) -> tuple[Product, ...]:
@@ -96,4 +139,10 @@ def _products(tree: TemplateTree) -> tuple[Product, ...]:
 def _order(path: Path, products: Sequence[Product], tree: TemplateTree) -> Plan:
     from generator.planning import plan, roles
 
-    return plan.make(load(path, tree), products, roles.load_phases(tree))
+    return plan.make(_load(path, tree), products, roles.load_phases(tree))
+
+
+def _load(path: Path, tree: TemplateTree) -> Inventory:
+    from generator.reading import inventory
+
+    return inventory.load_inventory(path, tree)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from generator import lint, pipeline
+from generator import cli, lint, pipeline
 from generator.findings import FindingsError
 from generator.templating.templates import TemplateTree, built_in
 
@@ -363,6 +364,34 @@ def test_what_only_a_build_can_find_has_its_file_and_line(
     finding = caught.value.findings[0]
     assert (finding.code, finding.file) == (expected, f"templates/{name}")
     assert finding.line > 0
+
+
+STEP = "skype/organization/partner_application.ps1.j2"
+MISSPELT = "{{ exchange.metadat_url"
+
+
+@pytest.mark.parametrize("command", ["lint", "build"])
+def test_files_of_a_folder_of_ones_own_have_its_name(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+) -> None:
+    """Where the editor finds it, with the column and the cure that lint knows, in a build too."""
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "deploy" / "mine" / STEP
+    own.parent.mkdir(parents=True)
+    own.write_text((built_in() / STEP).read_text().replace("{{ exchange.metadata_url", MISSPELT, 1))
+    arguments = [command, str(LITWAREINC), "--templates", "deploy/mine"]
+    assert cli.run(arguments) == 1
+    said = "".join(capsys.readouterr())
+    assert re.search(
+        rf"^deploy/mine/{STEP}:\d+:\d\d: error\[T226\] 'exchange.metadat_url' is not defined "
+        r"\(did you mean 'metadata_url'\?\)$",
+        said,
+        re.MULTILINE,
+    )
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("form", ["product", "role", "checks", "cmdlets", "phases"])

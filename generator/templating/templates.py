@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from generator.errors import UsageError
+from generator.findings import Finding
 
 SPINE = "_runbook"
 
@@ -22,6 +24,8 @@ class TemplateTree:
     """Folders of templates, the first one wins."""
 
     roots: tuple[Path, ...]
+    name: str = "templates"
+    """How the user calls the first one."""
 
     @classmethod
     def for_project(cls, own: Path | None = None) -> TemplateTree:
@@ -29,8 +33,9 @@ class TemplateTree:
         base = built_in()
         if own is not None and not own.is_dir():
             raise UsageError(f"{own}: no such folder of templates")
-        roots = (base,) if own is None or own.resolve() == base else (own.resolve(), base)
-        return cls(roots)
+        if own is None or own.resolve() == base:
+            return cls((base,))
+        return cls((own.resolve(), base), own.as_posix())
 
     def find(self, name: str) -> Path | None:
         """The file that serves this name (`product/schema.yml`), or None."""
@@ -46,6 +51,16 @@ class TemplateTree:
             if path.is_relative_to(root):
                 return f"templates/{path.relative_to(root).as_posix()}"
         return path.as_posix()
+
+    def named(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+        """The findings, with files of the first folder called as the user calls it."""
+
+        def called(one: Finding) -> Finding:
+            name = one.file.removeprefix("templates/")
+            own = name != one.file and (self.roots[0] / name).is_file()
+            return replace(one, file=f"{self.name}/{name}") if own else one
+
+        return tuple(map(called, findings))
 
     def products(self) -> tuple[str, ...]:
         """Folders with a product.yml, by name."""
