@@ -38,7 +38,8 @@ soak: $(READY) ## Run the whole matrices that `make test` samples; takes long
 	$(PYTEST) -n $(WORKERS) -m soak
 
 .PHONY: bench
-bench: $(READY) ## Measure signing against its limits and peers; prints ratios of one run
+bench: $(READY) ## Measure builds, start-up and signing beside their limits and peers; prints ratios
+	PYTHONPATH=. $(BIN)/python tests/bench_build.py
 	PYTHONPATH=. $(BIN)/python tests/bench_signing.py
 
 .PHONY: check

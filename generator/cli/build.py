@@ -10,7 +10,7 @@ import click
 from generator import pipeline
 from generator.built import Build
 from generator.cli import screen
-from generator.cli.options import inventory_argument, template_tree, templates_option
+from generator.cli.options import inventory_argument, out_option, template_tree, templates_option
 from generator.templating.templates import TemplateTree
 from generator.writing import bundle, differences
 
@@ -20,14 +20,7 @@ DIFFERS = 1
 @click.command()
 @inventory_argument
 @templates_option
-@click.option(
-    "--out",
-    metavar="FOLDER",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("out"),
-    show_default=True,
-    help="Folder that gets a folder named after the inventory.",
-)
+@out_option("Folder that gets a folder named after the inventory.")
 @click.option(
     "--limit",
     metavar="PATTERN",

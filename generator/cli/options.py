@@ -65,6 +65,18 @@ def format_option(*names: str, what: str) -> Callable[[_Command], _Command]:
     )
 
 
+def out_option(what: str) -> Callable[[_Command], _Command]:
+    """The option --out."""
+    return click.option(
+        "--out",
+        metavar="FOLDER",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=Path("out"),
+        show_default=True,
+        help=what,
+    )
+
+
 def template_tree(templates: Path | None) -> TemplateTree:
     """The templates of this project: those of the option, else ./templates, else built-in."""
     own = Path("templates")

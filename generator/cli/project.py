@@ -11,7 +11,7 @@ from click.shell_completion import get_completion_class
 
 from generator.cli import screen
 from generator.cli.group import cli
-from generator.cli.options import format_option, template_tree, templates_option
+from generator.cli.options import format_option, out_option, template_tree, templates_option
 from generator.errors import OutputError, UsageError
 
 FAILED = 1
@@ -71,14 +71,7 @@ def _write(path: Path, data: bytes) -> None:
 
 @click.command()
 @templates_option
-@click.option(
-    "--out",
-    metavar="FOLDER",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("out"),
-    show_default=True,
-    help="The folder that builds go to.",
-)
+@out_option("The folder that builds go to.")
 @format_option("text", "json", what="How the results are printed.")
 def doctor(*, templates: Path | None, out: Path, form: str) -> int:
     """Check what runbook needs on this machine and in this project, and say what to do.

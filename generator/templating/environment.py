@@ -53,18 +53,21 @@ class RefusedTemplate(jinja2.TemplateSyntaxError):
         self.code = code
 
 
+OPTIONS: dict[str, Any] = {
+    "undefined": jinja2.StrictUndefined,
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "keep_trailing_newline": True,
+    "autoescape": False,
+    "auto_reload": False,
+}
+"""How every template of the tree is read: lines of tags leave no trace, nothing is undefined."""
+
+
 def make(tree: TemplateTree) -> ScriptEnvironment:
     """An environment for the scripts of this tree of templates."""
     environment = ScriptEnvironment(
-        loader=jinja2.FunctionLoader(_loader(tree)),
-        undefined=jinja2.StrictUndefined,
-        finalize=_finalize,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-        auto_reload=False,
-        cache_size=-1,
+        loader=jinja2.FunctionLoader(_loader(tree)), finalize=_finalize, cache_size=-1, **OPTIONS
     )
     environment.filters = dict(FILTERS)
     environment.globals = {}

@@ -16,6 +16,7 @@ from typing import Any
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from generator.templating.environment import OPTIONS
 from generator.templating.templates import TemplateTree
 
 # An underscore inside a word is no markup; host and file names stay readable in the source.
@@ -88,14 +89,7 @@ def _fields(kind: Hashable) -> frozenset[str]:
 def environment(tree: TemplateTree) -> jinja2.Environment:
     """An environment for the documents of this tree of templates."""
     made = DocumentEnvironment(
-        loader=jinja2.FileSystemLoader(tree.roots),
-        undefined=jinja2.StrictUndefined,
-        finalize=_finalize,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-        auto_reload=False,
+        loader=jinja2.FileSystemLoader(tree.roots), finalize=_finalize, **OPTIONS
     )
     made.filters = {name: _defined(function) for name, function in FILTERS.items()}
     made.filters["length"] = len

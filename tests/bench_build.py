@@ -1,4 +1,4 @@
-"""How fast a build is, against its limits: `make bench`, or `python tests/bench.py --help`.
+"""How fast a build is, against its limits: `make bench`, or `python tests/bench_build.py --help`.
 
 Every number is a ratio of two things measured in this run, one after the other in turns, each in
 a process of its own. A whole build stands beside bare Jinja: the same templates as includes of
@@ -25,23 +25,21 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jinja2
+from organisations import large
+
+from generator import cli, pipeline
+from generator.built import Build
+from generator.planned import Runbook
+from generator.planning import plan, roles
+from generator.rendering import render
+from generator.rendering.blocks import Blocks
+from generator.templating import environment, markdown
+from generator.templating.powershell import Literal
+from generator.templating.templates import TemplateTree
+from generator.writing import runsheet
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
-
-import jinja2  # noqa: E402
-from organisations import large  # noqa: E402
-
-from generator import cli, pipeline  # noqa: E402
-from generator.built import Build  # noqa: E402
-from generator.planned import Runbook  # noqa: E402
-from generator.planning import plan, roles  # noqa: E402
-from generator.rendering import render  # noqa: E402
-from generator.rendering.blocks import Blocks  # noqa: E402
-from generator.templating import environment, markdown  # noqa: E402
-from generator.templating.powershell import Literal  # noqa: E402
-from generator.templating.templates import TemplateTree  # noqa: E402
-from generator.writing import runsheet  # noqa: E402
-
 TREE = TemplateTree.for_project()
 SPINE = "_runbook/runbook.ps1.j2"
 
@@ -271,7 +269,7 @@ def main() -> None:
     parser.add_argument("--servers", type=int, default=2000, help="of the whole build")
     parser.add_argument("--growth", default="100,1000,10000", help="numbers of servers")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=("whole", "growth", "start"))
+    parser.add_argument("--only", nargs="+", choices=("start", "whole", "growth"), default=[])
     parser.add_argument("--folder", type=Path, help="where to write (default: a RAM disk)")
     parser.add_argument("--side", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -280,14 +278,15 @@ def main() -> None:
         run = {"build": build_side, "bare": bare_side}[name]
         say(json.dumps(run(Path(inventory), Path(out))))
         return
+    parts = arguments.only or ["start", "whole", "growth"]
     memory = Path("/dev/shm")
     place = arguments.folder or (memory if memory.is_dir() else None)
     with tempfile.TemporaryDirectory(dir=place, prefix="bench-") as folder:
-        if arguments.only in (None, "start"):
+        if "start" in parts:
             start_up(5 * arguments.rounds)
-        if arguments.only in (None, "whole"):
+        if "whole" in parts:
             whole_build(arguments.servers, arguments.rounds, Path(folder))
-        if arguments.only in (None, "growth"):
+        if "growth" in parts:
             sizes = [int(size) for size in arguments.growth.split(",")]
             growth(sizes, arguments.rounds, Path(folder))
 
