@@ -1,3 +1,17 @@
 """Fixtures shared by all tests; those of the simulated organisation lie in lab/fixtures.py."""
 
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
 pytest_plugins = ["lab.fixtures"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line for each thing that is missing, however many tests did not run without it."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.write_line(f"{count} skipped: {reason}")

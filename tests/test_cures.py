@@ -13,6 +13,7 @@ import pytest
 from lab.cures import CURES, ENGINE, Cure
 from lab.fixtures import PROJECT
 from lab.toy import TEMPLATES
+from tools import pwsh
 
 from generator.pipeline import build
 from generator.templating.templates import TemplateTree
@@ -52,6 +53,7 @@ def outcome(cure: Cure, folder: Path) -> dict[str, int]:
 
 @pytest.mark.parametrize("cure", QUICK, ids=str)
 def test_a_cure_is_held_by_the_test_of_its_row(cure, tmp_path):
+    pwsh()
     found = outcome(cure, tmp_path)
     assert found.get("failed")
     assert "error" not in found

@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 from lab import toy
-from lab.lab import PWSH, ROOT
+from lab.lab import ROOT
+from tools import pwsh
 
 from generator.templating.powershell import content_hash
 
@@ -30,7 +31,7 @@ def engine(tmp_path):
         path = tmp_path / "unit.ps1"
         path.write_text(START + text[: text.index("$facts = @{")] + code)
         done = subprocess.run(
-            [PWSH, "-NoProfile", "-File", str(path)],
+            [pwsh(), "-NoProfile", "-File", str(path)],
             check=False,
             capture_output=True,
             text=True,

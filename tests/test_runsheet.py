@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension
 from syrupy.types import SerializedData
+from tools import pwsh
 
 from generator import pipeline
 from generator.built import Build
@@ -248,7 +248,7 @@ class TestTrueToTheEngine:
     def test_the_line_that_checks_the_copy_works(self, tmp_path: Path) -> None:
         folder = bundle.write(a_build(), tmp_path).folder
         (line,) = re.findall(r"`(Get-Content .*)`", (folder / "RUNSHEET.md").read_text("utf-8"))
-        command = [os.environ.get("PWSH", "pwsh"), "-NoProfile", "-Command", line]
+        command = [pwsh(), "-NoProfile", "-Command", line]
 
         def checked() -> str:
             run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)

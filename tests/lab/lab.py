@@ -23,8 +23,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tools import pwsh
+
 ROOT = Path(__file__).resolve().parent
-PWSH = os.environ.get("PWSH", "pwsh")
 YES = ("-Unattended", "-Reason=lab")
 """Answers every question, those of hold points too."""
 
@@ -168,7 +169,7 @@ class Lab:
     def command(self, key: str | Script, *words: str, path: Path | None = None) -> list[str]:
         """The command line of a run."""
         script = path or self.scripts.find(key).path
-        return [PWSH, "-NoProfile", "-File", str(ROOT / "boot.ps1"), str(script), *words]
+        return [pwsh(), "-NoProfile", "-File", str(ROOT / "boot.ps1"), str(script), *words]
 
     def run(
         self,
