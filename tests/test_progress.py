@@ -54,7 +54,7 @@ class TestBar:
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         text = self.shown(monkeypatch, tmp_path, 0, Terminal())
-        for stage in ("Rendering steps", "Writing files"):
+        for stage in ("Planning", "Rendering steps", "Making scripts"):
             (line,) = (line for line in text.split("\n") if stage in line)
             assert "100%" in line
         assert text.rstrip().split("\n")[-1].endswith("as before.") or "new" in text

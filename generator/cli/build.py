@@ -64,7 +64,8 @@ def build(
     templates say today, and if not, what differs? Both may be given together.
     """
     tree = template_tree(templates)
-    built = pipeline.stream(inventory, tree, limit)
+    with screen.bar():
+        built = pipeline.stream(inventory, tree, limit)
     # The plan stays to the end: the collector need not walk it again and again.
     gc.freeze()
     for path in built.shadowed:

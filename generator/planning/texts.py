@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from generator import progress
 from generator.findings import Finding, FindingsError
 from generator.model import Values
 from generator.planned import Plan, Product, Runbook, Step, StepDefinition, StepTexts
@@ -22,14 +23,10 @@ _OWN = {"host", "runbook"}
 def runbook_texts(plan: Plan, products: Sequence[Product]) -> Plan:
     """The plan with every text rendered; raises FindingsError with all mistakes in texts."""
     texts = _Texts(plan, products)
-    result = replace(
-        plan,
-        forward=tuple(map(texts.runbook, plan.forward)),
-        undo=tuple(map(texts.runbook, plan.undo)),
-    )
+    runbooks = tuple(map(texts.runbook, progress.over(plan.runbooks, "Planning")))
     if texts.findings:
         raise FindingsError(list(dict.fromkeys(texts.findings)))
-    return result
+    return replace(plan, forward=runbooks[: len(plan.forward)], undo=runbooks[len(plan.forward) :])
 
 
 def _numbers(runbooks: Sequence[Runbook], prefix: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from generator import progress
 from generator.built import Build, Piece, RenderedRunbook
 from generator.findings import Finding, FindingsError
 from generator.model import Values
@@ -196,7 +197,7 @@ def check(
     judge = Judge(products, base, tree)
     values = build.plan.inventory.values
     found: list[Finding] = []
-    for script in build.rendered:
+    for script in progress.over(build.rendered, "Making scripts"):
         runbook = script.runbook
         own = runbook.host.values.get("version")
         version = own or values[runbook.definition.product].get("version", "")

@@ -15,7 +15,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator import progress
 from generator.built import Build, Summary
 from generator.errors import OutputError
 from generator.templating.powershell import without_signature
@@ -76,7 +75,7 @@ class Contents:
         self.digests.clear()
         recorded = comparison.recorded(self._folder) if self._folder else {}
         summaries: list[Summary] = []
-        for script in progress.over(self._build.rendered, "Writing files"):
+        for script in self._build.rendered:
             path = script.runbook.file
             summaries.append(script.summary)
             data = script.data
