@@ -170,7 +170,7 @@ class Start:
         ]
 
     def sample(self) -> list[Place]:
-        """A kill after the first change, and two more that stay the same."""
+        """A kill after the first change, and one more place that stays the same."""
         places = self.places()
         changing = [at for at, place in enumerate(places) if is_change(place.call)]
         seed = int(hashlib.sha256(self.key.encode()).hexdigest(), 16)
