@@ -78,10 +78,13 @@ class Contents:
         for script in self._build.rendered:
             path = script.runbook.file
             summaries.append(script.summary)
-            data = script.data
-            if self._folder and path in recorded:
+            data, digest = script.data, manifest.sha256(script.data)
+            # Only a recorded file with other bytes can be this one with a signature.
+            if self._folder and recorded.get(path, digest) != digest:
                 data = _as_signed(data, self._folder / path, recorded[path])
-            yield path, self._hashed(path, (data,))
+                digest = manifest.sha256(data)
+            self.digests[path] = digest
+            yield path, (data,)
         sheet = runsheet.stream(self._build, summaries, self._tree)
         yield runsheet.NAME, self._hashed(runsheet.NAME, (text.encode() for text in sheet))
         record = manifest.stream(self._build, summaries, [runsheet.NAME], self.digests)
@@ -176,7 +179,7 @@ def _compare(made: Contents, folder: Path, force: bool) -> Comparison:
 def _as_signed(data: bytes, path: Path, recorded: str) -> bytes:
     """The script at this path in its place, where it is this one with a signature."""
     there = comparison.plain_bytes(path)
-    if there in (None, data) or manifest.sha256(there) != recorded:
+    if there is None or manifest.sha256(there) != recorded:
         return data
     return there if without_signature(there) == data else data
 

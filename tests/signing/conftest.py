@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from signing import makers
+from tools import missing
 
 MICROSOFT = Path(__file__).with_name("microsoft") / "package"
 
@@ -16,10 +16,7 @@ MICROSOFT = Path(__file__).with_name("microsoft") / "package"
 def require(found: object, what: str) -> None:
     """In CI everything must be there; elsewhere a test without its tool is skipped."""
     if not found:
-        message = f"{what} is missing; run tests/signing/setup.sh"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
+        missing(f"{what} is missing; run tests/signing/setup.sh: its tests")
 
 
 @pytest.fixture(scope="session")
