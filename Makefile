@@ -26,7 +26,7 @@ demo: $(READY) ## Build inventories/litwareinc.yml, sign and seal it with a test
 	@$(BIN)/runbook package out/litwareinc $(DEMO_KEY) --inventory inventories/litwareinc.yml \
 		--output .demo/litwareinc.zip
 	@$(BIN)/runbook verify .demo/litwareinc.zip --anchors .demo/certificate.pem
-	@$(BIN)/runbook reproduce .demo/litwareinc.zip
+	@$(BIN)/runbook reproduce .demo/litwareinc.zip --anchors .demo/certificate.pem
 	@cat out/litwareinc/RUNSHEET.md
 
 .PHONY: test

@@ -21,3 +21,9 @@ class OutputError(GeneratorError):
     """The output folder holds something that must not be overwritten."""
 
     exit_code = 1
+
+
+class IntegrityError(GeneratorError):
+    """A signature, a hash, a package or a document is not what it says it is."""
+
+    exit_code = 3

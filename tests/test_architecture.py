@@ -33,6 +33,8 @@ LAYERS = [
     {"templating"},
     {"built"},
     {"planned"},
+    {"untrusted"},
+    {"files"},
     {"findings", "model", "progress"},
     {"errors"},
 ]

@@ -15,10 +15,10 @@ from builders import a_build, a_plan
 
 from generator import pipeline
 from generator.built import Build
+from generator.files import names
 from generator.planned import Plan
 from generator.templating.templates import TemplateTree
 from generator.writing import bundle, manifest
-from generator.writing.file_names import name_problems
 
 PROJECT = Path(__file__).resolve().parent.parent
 SCHEMA = json.loads(manifest.SCHEMA.read_text("utf-8"))
@@ -120,7 +120,7 @@ def test_those_of_the_shipped_inventories_are_valid_and_their_names_fit(name: st
     tree = TemplateTree.for_project()
     files = bundle.contents(pipeline.build(PROJECT / "inventories" / f"{name}.yml", tree), tree)
     jsonschema_rs.validator_for(SCHEMA, offline=True).validate(json.loads(files[manifest.NAME]))
-    assert name_problems(name, files) == []
+    assert names.problems_of_one(name) == names.problems(files) == []
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,15 @@ import click
 
 from generator import __version__
 from generator.cli.options import template_tree, templates_option
-from generator.errors import UsageError
+from generator.errors import IntegrityError, UsageError
 from generator.package import contents, make
 from generator.package import reproduce as again
 from generator.package import verify as packages
+from generator.package.reproduce import NotReproducibleError
 from generator.package.verify import Answer
 from generator.signing import answers, batch, commands_read, preflight
 from generator.signing import options as shared
+from generator.signing.errors import PolicyError
 from generator.signing.verify import Trust
 
 
@@ -87,25 +89,59 @@ def package(
 
 @click.command()
 @click.argument("package", type=click.Path(path_type=Path))
-def reproduce(package: Path) -> None:
-    """Render PACKAGE again from the inputs in it and compare byte for byte.
+@shared.trust_options
+@click.option(
+    "--allow-untrusted",
+    is_flag=True,
+    help="End with 0 also where no --anchors and no --signer says whom to trust.",
+)
+def reproduce(package: Path, *, allow_untrusted: bool, **options: Any) -> int:
+    """Verify PACKAGE, then render it again from the inputs in it and compare byte for byte.
 
-    It asks nobody whom to trust: verify does. Ends with 5 when something differs.
+    What is not as it was sealed is not rendered. The inputs are rendered in a process of its own,
+    with limits on time, memory and files. Ends with 3 or 4 as verify does, with 4 also when nobody
+    was named to trust, and with 5 when something differs.
     """
-    files = packages.load(package)
-    listed = contents.decode(files.get(contents.NAME, b""))
-    differences = again.differences(files)
-    version = "" if listed.tool == __version__ else (
-        f" It was made with version {listed.tool} of this tool, and this is {__version__}: use "
-        "that version to compare."
+    trust = shared.trust(options)
+    vouched = bool(trust.anchors or trust.signers)
+    lines, code = _reproduced(package, trust, vouched=vouched)
+    if not vouched:
+        lines = [_NOBODY, *lines, _NOBODY]
+        code = code or (0 if allow_untrusted else PolicyError.exit_code)
+    click.echo("\n".join(lines), err=True)
+    return code
+
+
+_NOBODY = (
+    "Nobody vouches for this package: anybody can have made it. Name whom you trust with "
+    "--anchors or --signer."
+)
+
+
+def _reproduced(path: Path, trust: Trust, *, vouched: bool) -> tuple[list[str], int]:
+    """What there is to say about a package, and the exit code."""
+    files = packages.load(path)
+    answer = packages.verify(files, trust)
+    refused = PolicyError.exit_code if vouched else IntegrityError.exit_code
+    if answer.damage or 0 < answer.exit_code <= refused:
+        return [*_text(path, answer), "Nothing of it was rendered."], answer.exit_code
+    assert answer.contents is not None  # noqa: S101 - without damage there is a list
+    made_by = answer.contents.tool
+    version = "" if made_by == __version__ else (
+        f" It was made with version {made_by} of this tool, and this is {__version__}: use that "
+        "version to compare."
     )  # fmt: skip
+    try:
+        differences = again.differences(files)
+    except NotReproducibleError as error:
+        return [f"{path}: {error}{version}"], error.exit_code
     if differences:
-        raise again.NotReproducibleError(
-            "\n".join([f"{package}: the inputs give something else.{version}", *differences])
-        )
+        head = f"{path}: the inputs give something else.{version}"
+        return [head, *differences], NotReproducibleError.exit_code
     if version:
-        raise again.NotReproducibleError(f"{package}: the inputs give the same files.{version}")
-    click.echo(f"{package}: every file is what the inputs give.", err=True)
+        head = f"{path}: the inputs give the same files.{version}"
+        return [head], NotReproducibleError.exit_code
+    return [f"{path}: every file is what the inputs give."], 0
 
 
 def _is_package(path: Path) -> bool:

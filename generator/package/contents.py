@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from generator import __version__
-from generator.signing.errors import IntegrityError
+from generator.errors import IntegrityError
 from generator.signing.verify import SignerFacts
+from generator.untrusted import document
 from generator.writing import manifest
 
 NAME = "package.json"
@@ -23,6 +25,7 @@ VERIFIER = "Verify-Package.ps1"
 INPUTS = "inputs"
 EVIDENCE = "evidence"
 FORMAT = 1
+SCHEMA = Path(__file__).with_name("package.schema.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +72,16 @@ def encode(contents: Contents) -> bytes:
 
 def decode(data: bytes) -> Contents:
     """Reads package.json; raises IntegrityError for anything that `encode` does not write."""
-    try:
-        found = json.loads(data)
-        contents = Contents(
-            tool=str(found["tool"]["version"]),
-            name=str(found["name"]),
-            change=dict(found["change"]),
-            thumbprint=str(found["signer"]["thumbprint"]),
-            subject=str(found["signer"]["subject"]),
-            files={entry["path"]: str(entry["sha256"]) for entry in found["files"]},
-            sizes={entry["path"]: int(entry["size"]) for entry in found["files"]},
-        )
-        canonical = encode(contents)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise IntegrityError(f"{NAME}: this is no list of a package ({error})") from error
-    if canonical != data:
+    found = document.read(data, SCHEMA, NAME)
+    contents = Contents(
+        tool=found["tool"]["version"],
+        name=found["name"],
+        change=found["change"],
+        thumbprint=found["signer"]["thumbprint"],
+        subject=found["signer"]["subject"],
+        files={entry["path"]: entry["sha256"] for entry in found["files"]},
+        sizes={entry["path"]: entry["size"] for entry in found["files"]},
+    )
+    if encode(contents) != data:
         raise IntegrityError(f"{NAME}: not as `runbook package` writes it")
     return contents

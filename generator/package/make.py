@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from generator import pipeline
-from generator.errors import UsageError
-from generator.package import archive, contents, names, reproduce, verifier
+from generator.errors import IntegrityError, UsageError
+from generator.files import names
+from generator.package import contents, reproduce, verifier
 from generator.signing import folder as folders
 from generator.signing import signer as signing
 from generator.signing import verify
-from generator.signing.errors import IntegrityError, PolicyError
+from generator.signing.errors import PolicyError
 from generator.signing.signer import Identity, ScriptSigner
 from generator.templating.templates import TemplateTree
+from generator.untrusted import archive
 from generator.writing import manifest
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from generator import pipeline
-from generator.errors import GeneratorError
+from generator.errors import GeneratorError, IntegrityError
 from generator.package import contents
-from generator.signing.errors import IntegrityError
 from generator.templating.powershell import without_signature
-from generator.templating.templates import TemplateTree
-from generator.writing import bundle, manifest
+from generator.untrusted import document, folder, process
+from generator.untrusted.process import Limits, StoppedError, WorkError
+from generator.writing import manifest
 
-_TEMPLATES = f"{contents.INPUTS}/templates/"
+_INPUTS = f"{contents.INPUTS}/"
+_TEMPLATES = f"{_INPUTS}templates"
+_EVIDENCE = f"{contents.EVIDENCE}/"
+_SECONDS = 60
+_FILES_A_SECOND = 50
+"""A slow machine renders some hundreds."""
 
 
 class NotReproducibleError(GeneratorError):
@@ -27,44 +30,64 @@ class NotReproducibleError(GeneratorError):
 def differences(files: Mapping[str, bytes]) -> list[str]:
     """One line for each file that the inputs among these files do not give; empty when all do.
 
-    Scripts are compared without their signatures. Raises what the pipeline raises for inputs
-    that are not valid.
+    Scripts are compared without their signatures. Verify the files first: what they hold is
+    rendered, though in a process with limits. Raises IntegrityError without inputs,
+    NotReproducibleError for inputs that cannot be rendered.
     """
     made = _render(files)
-    signed = {path: data for path, data in files.items() if path in made and path.endswith(".ps1")}
     found = []
-    for path, data in made.items():
-        there = files.get(path)
+    for path, digest in made.items():
         if path in (manifest.NAME, manifest.SUMS):
             continue
+        there = files.get(path)
         if there is None:
             found.append(f"{path}: not in the package")
-        elif without_signature(there) != data:
+        elif manifest.sha256(without_signature(there)) != digest:
             found.append(f"{path}: differs")
-    record = manifest.with_files(json.loads(made[manifest.NAME]), signed)
-    own = manifest.encode(record)
-    for path, data in ((manifest.NAME, own), (manifest.SUMS, manifest.sums(record, own))):
-        if files.get(path) != data:
-            found.append(f"{path}: differs")
-    extra = (path for path in files if not path.startswith((contents.INPUTS, contents.EVIDENCE)))
-    own_files = {contents.NAME, contents.SEAL, contents.VERIFIER}
-    found += [f"{path}: no input gives it" for path in extra if path not in {*made, *own_files}]
+    found += _manifest_differences(files, made)
+    own = {contents.NAME, contents.SEAL, contents.VERIFIER, _inventory(files)}
+    extra = (path for path in files if not path.startswith((f"{_TEMPLATES}/", _EVIDENCE)))
+    return [*found, *(f"{path}: no input gives it" for path in extra if path not in {*made, *own})]
+
+
+def _manifest_differences(files: Mapping[str, bytes], made: Mapping[str, str]) -> list[str]:
+    """The manifest has the hashes of the signed files; with those of the unsigned it is as made."""
+    own = files.get(manifest.NAME, b"")
+    record = document.read(own, manifest.SCHEMA, manifest.NAME)
+    here = {path: manifest.sha256(files[path]) for path in manifest.hashes(record) if path in files}
+    unsigned = manifest.encode(manifest.with_hashes(record, made))
+    found = []
+    if (
+        manifest.sha256(unsigned) != made[manifest.NAME]
+        or manifest.encode(record) != own
+        or manifest.hashes(record) != here
+    ):
+        found.append(f"{manifest.NAME}: differs")
+    if files.get(manifest.SUMS) != manifest.sums(record, own):
+        found.append(f"{manifest.SUMS}: differs")
     return found
 
 
-def _render(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    inventories = [
-        path for path in files if path.startswith(f"{contents.INPUTS}/") and path.count("/") == 1
-    ]
-    if len(inventories) != 1:
-        raise IntegrityError(f"{len(inventories)} inventories in the package; one is expected")
+def _inventory(files: Mapping[str, bytes]) -> str:
+    found = [path for path in files if path.startswith(_INPUTS) and path.count("/") == 1]
+    if len(found) != 1:
+        raise IntegrityError(f"{len(found)} inventories in the package; one is expected")
+    return found[0]
+
+
+def _render(files: Mapping[str, bytes]) -> dict[str, str]:
+    inventory = _inventory(files)
+    inputs = {path: data for path, data in files.items() if path.startswith(_INPUTS)}
+    limits = Limits(seconds=_SECONDS + len(files) // _FILES_A_SECOND)
     with tempfile.TemporaryDirectory() as place:
-        project = Path(place)
-        for path, data in files.items():
-            if path.startswith(f"{contents.INPUTS}/"):
-                target = project / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(data)
-        tree = TemplateTree((project / _TEMPLATES,))
-        built = pipeline.build(project / inventories[0], tree)
-        return bundle.contents(built, tree)
+        project = Path(place) / "project"
+        folder.write_below(project, inputs)
+        try:
+            made: dict[str, str] = process.run(
+                "generator.package.rendering", [inventory, _TEMPLATES], project, limits
+            )
+        except (StoppedError, WorkError) as error:
+            raise NotReproducibleError(
+                f"the inputs of the package cannot be rendered: {error}"
+            ) from error
+    return made

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from generator import __version__
-from generator.errors import UsageError
-from generator.package import archive, contents, names, verifier
+from generator.errors import IntegrityError
+from generator.files import names
+from generator.package import contents, verifier
 from generator.package.contents import Contents
 from generator.signing import verify as signatures
 from generator.signing.codes import Code
-from generator.signing.errors import IntegrityError
 from generator.signing.verify import Trust, Verification
 from generator.templating.powershell import without_signature
+from generator.untrusted import archive, document, folder, limits
 from generator.writing import manifest
 
 _OWN = (contents.NAME, contents.SEAL, contents.VERIFIER)
-_LARGEST = 1 << 32
 
 
 @dataclass(slots=True)
@@ -45,14 +44,9 @@ class Answer:
 
 def load(path: Path) -> dict[str, bytes]:
     """The files of a package, packed or unpacked; raises IntegrityError, UsageError."""
-    try:
-        if path.is_dir():
-            return _unpacked(path)
-        if path.stat().st_size > _LARGEST:
-            raise IntegrityError(f"{path}: larger than any package")
-        return archive.read(path.read_bytes())
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}") from error
+    if path.is_dir():
+        return folder.read(path)
+    return archive.read(folder.read_file(path, limits.PACKAGE))
 
 
 def verify(files: Mapping[str, bytes], trust: Trust) -> Answer:
@@ -118,19 +112,5 @@ def _scripts(files: Mapping[str, bytes], listed: Contents, trust: Trust, answer:
 
 
 def _script_names(files: Mapping[str, bytes]) -> tuple[str, ...]:
-    try:
-        record = json.loads(files[manifest.NAME])
-        return tuple(str(entry["path"]) for entry in record["runbooks"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise IntegrityError(f"{manifest.NAME}: cannot be read ({error})") from error
-
-
-def _unpacked(folder: Path) -> dict[str, bytes]:
-    files: dict[str, bytes] = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_symlink():
-            raise IntegrityError(f"{name}: a link; a package holds plain files only")
-        if path.is_file():
-            files[name] = path.read_bytes()
-    return files
+    record = document.read(files.get(manifest.NAME, b""), manifest.SCHEMA, manifest.NAME)
+    return tuple(entry["path"] for entry in record["runbooks"])

@@ -29,7 +29,8 @@ def verified(paths: tuple[Path, ...], trust: Trust, form: str) -> int:
     for problem in problems:
         click.echo(problem, err=True)
     bad = sum(not answer.ok for _, answer in found)
-    click.echo(f"{len(found) - bad} of {len(found)} files are good.", err=True)
+    damage = f" {len(problems)} problems around them: run nothing of it." if problems else ""
+    click.echo(f"{len(found) - bad} of {len(found)} signatures are good.{damage}", err=True)
     return 3 if problems else answers.exit_code(answer.code for _, answer in found)
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from generator.errors import GeneratorError
+from generator.errors import GeneratorError, IntegrityError
 from generator.signing.codes import Code
+
+__all__ = [
+    "IntegrityError", "KeyFileError", "MalformedError", "PolicyError", "RefusedError",
+    "SignatureError", "SigningError", "TimestampError",
+]  # fmt: skip
 
 
 class SigningError(GeneratorError):
@@ -34,12 +39,6 @@ class PolicyError(SigningError):
 
 class TimestampError(SigningError):
     """A timestamp was asked for and not had."""
-
-    exit_code = 3
-
-
-class IntegrityError(GeneratorError):
-    """A signature, a hash or a package is not what it says it is."""
 
     exit_code = 3
 

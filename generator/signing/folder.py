@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from generator.errors import UsageError
-from generator.signing.errors import IntegrityError
+from generator.errors import IntegrityError, UsageError
+from generator.files import names
+from generator.untrusted import document, limits
+from generator.untrusted import folder as untrusted
 from generator.writing import manifest, swap
 
 
@@ -36,53 +37,49 @@ class Folder:
 
 def load(path: Path) -> Folder:
     """Reads the manifest; raises UsageError without one, IntegrityError for a damaged one."""
-    try:
-        record = json.loads((path / manifest.NAME).read_bytes())
-    except FileNotFoundError as error:
+    place = path / manifest.NAME
+    if not place.exists():
         raise UsageError(
             f"{path}: there is no {manifest.NAME}, so this is no folder that a build wrote. Name "
             "the files themselves, or the folder out/NAME"
-        ) from error
-    except (ValueError, OSError) as error:
-        raise IntegrityError(f"{path / manifest.NAME}: cannot be read ({error})") from error
+        )
+    record = document.read(untrusted.read_file(place, limits.DOCUMENT), manifest.SCHEMA, str(place))
+    problems = names.problems(manifest.hashes(record))
+    if problems:
+        raise IntegrityError("\n".join([f"{place}: names that no build writes:", *problems]))
+    found = Folder(path, record)
     try:
-        found = Folder(path, record)
-        names = [*manifest.hashes(record), *found.scripts]
-        if record["format"] != manifest.FORMAT or not all(_plain(name) for name in names):
-            raise ValueError("it is not one of this version")
         found.window_end.timestamp()
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise IntegrityError(
-            f"{path / manifest.NAME}: this is no manifest of a build ({error})"
-        ) from error
+    except (TypeError, ValueError) as error:
+        raise IntegrityError(f"{place}: the change window has no end ({error})") from error
     return found
 
 
 def problems(folder: Folder) -> list[str]:
     """Files that are missing or not as the manifest says, one sentence each."""
     found = []
-    expected = manifest.hashes(folder.record)
-    for name, digest in expected.items():
-        path = folder.path / name
-        if path.is_symlink() or not path.is_file():
-            found.append(f"{path}: missing, or no plain file")
-        elif manifest.sha256(path.read_bytes()) != digest:
-            found.append(f"{path}: not the file that the manifest names")
-    own = (folder.path / manifest.NAME).read_bytes()
-    sums = folder.path / manifest.SUMS
-    if not sums.is_file() or sums.read_bytes() != manifest.sums(folder.record, own):
-        found.append(f"{sums}: does not agree with the manifest")
+    for name, digest in manifest.hashes(folder.record).items():
+        data = _plain_bytes(folder.path / name)
+        if data is None:
+            found.append(f"{folder.path / name}: missing, or no plain file")
+        elif manifest.sha256(data) != digest:
+            found.append(f"{folder.path / name}: not the file that the manifest names")
+    own = untrusted.read_file(folder.path / manifest.NAME)
+    if _plain_bytes(folder.path / manifest.SUMS) != manifest.sums(folder.record, own):
+        found.append(f"{folder.path / manifest.SUMS}: does not agree with the manifest")
     return found
 
 
 def unlisted(folder: Folder) -> list[str]:
-    """Scripts in the folder that the manifest does not know."""
-    known = {os.path.normcase(name) for name in manifest.hashes(folder.record)}
-    names = (path.relative_to(folder.path) for path in sorted(folder.path.rglob("*.ps1")))
+    """Whatever lies in the folder and is not in the manifest: files of any kind, links, folders."""
+    known = {*manifest.hashes(folder.record), manifest.NAME, manifest.SUMS}
+    folders = {str(parent) for name in known for parent in PurePosixPath(name).parents}
+    expected = {os.path.normcase(name) for name in known | folders}
+    names_here = (path.relative_to(folder.path) for path in sorted(folder.path.rglob("*")))
     return [
         f"{folder.path / name}: not in the manifest"
-        for name in names
-        if os.path.normcase(name.as_posix()) not in known
+        for name in names_here
+        if os.path.normcase(name.as_posix()) not in expected
     ]
 
 
@@ -120,12 +117,6 @@ def _fill(new: Path, old: Path, written: Mapping[str, bytes]) -> None:
         (new / name).write_bytes(data)
 
 
-def _plain(name: object) -> bool:
-    return (
-        isinstance(name, str)
-        and bool(name)
-        and "\\" not in name
-        and not name.startswith("/")
-        and ":" not in name
-        and all(part not in ("", ".", "..") for part in name.split("/"))
-    )
+def _plain_bytes(path: Path) -> bytes | None:
+    """The bytes of a plain file, None where there is none; raises IntegrityError for a huge one."""
+    return untrusted.read_file(path) if path.is_file() and not path.is_symlink() else None

@@ -17,11 +17,11 @@ from pathlib import Path
 
 from generator.built import Build, Summary
 from generator.errors import OutputError
+from generator.files import names
 from generator.templating.powershell import without_signature
 from generator.templating.templates import TemplateTree
 from generator.writing import comparison, manifest, runsheet, swap
 from generator.writing.comparison import Comparison
-from generator.writing.file_names import name_problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +119,21 @@ def write(
     another disk, and for a folder that cannot be written. With `dry_run` nothing is written.
     """
     folder = out_root / build.folder
-    problems = name_problems(
-        build.folder,
-        [*(one.file for one in build.plan.runbooks), runsheet.NAME, manifest.NAME, manifest.SUMS],
-    )
+    files = [one.file for one in build.plan.runbooks]
+    problems = [
+        *names.problems_of_one(build.folder),
+        *names.problems([*files, runsheet.NAME, manifest.NAME, manifest.SUMS]),
+    ]
     if problems:
-        raise OutputError("\n".join([f"{folder}: nothing was written.", *problems]))
+        raise OutputError(
+            "\n".join(
+                [
+                    f"{folder}: nothing was written.",
+                    *(f"  {problem}." for problem in problems),
+                    "Rename the inventory, the host or the action in role.yml behind it.",
+                ]
+            )
+        )
     made = Contents(build, tree or TemplateTree.for_project(), folder)
     try:
         if dry_run:

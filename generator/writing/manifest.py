@@ -16,6 +16,8 @@ from typing import Any
 
 from generator import __version__
 from generator.built import Build, Summary
+from generator.errors import IntegrityError
+from generator.untrusted import document
 
 NAME = "manifest.json"
 SUMS = "SHA256SUMS"
@@ -89,10 +91,14 @@ def hashes(manifest: Mapping[str, Any]) -> dict[str, str]:
 
 def with_files(manifest: Mapping[str, Any], changed: Mapping[str, bytes]) -> dict[str, Any]:
     """The same manifest after files (path -> bytes) changed in a way that it may: by signing."""
+    return with_hashes(manifest, {path: sha256(data) for path, data in changed.items()})
+
+
+def with_hashes(manifest: Mapping[str, Any], digests: Mapping[str, str]) -> dict[str, Any]:
+    """The same manifest with other hashes of some of its files (path -> SHA-256)."""
 
     def entry(old: Mapping[str, Any]) -> dict[str, Any]:
-        data = changed.get(old["path"])
-        return {**old, "sha256": old["sha256"] if data is None else sha256(data)}
+        return {**old, "sha256": digests.get(old["path"], old["sha256"])}
 
     lists = {name: [entry(old) for old in manifest[name]] for name in ("runbooks", "documents")}
     return {**manifest, **lists}
@@ -120,8 +126,8 @@ def recorded(data: bytes | None, sums_data: bytes | None) -> dict[str, str]:
     if sums_data and sums_data == b"".join(sums_of(record)):
         record[SUMS] = sha256(sums_data)
     try:
-        found = hashes(json.loads(data or b""))
-    except (ValueError, KeyError, TypeError, RecursionError):
+        found = hashes(document.read(data or b"", SCHEMA, NAME))
+    except IntegrityError:
         return record
     record |= found
     own = record.setdefault(NAME, sha256(data or b""))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 from signing import makers
 
-from generator.package import make
+from generator.package import contents, make
 from generator.signing.folder import Folder
 from generator.signing.signer import Identity, ScriptSigner
+from generator.untrusted import archive
 from generator.writing import manifest
 
 SCRIPTS = {
@@ -42,15 +45,14 @@ def sealed(by: Identity, scripts_by: Identity | None = None) -> bytes:
         "format": manifest.FORMAT,
         "tool": {"name": "runbook-generator", "version": "0"},
         "name": "litware",
+        "part": None,
         "change": {
             "id": "CHG1",
             "title": "A change",
             "window": {"from": "2026-06-01T20:00+02:00", "until": "2026-06-01T23:00+02:00"},
         },
         "engine_sha256": "0" * 64,
-        "runbooks": [
-            {"path": path, "sha256": manifest.sha256(data)} for path, data in scripts.items()
-        ],
+        "runbooks": [_entry(path, data) for path, data in scripts.items()],
         "documents": [
             {"path": path, "sha256": manifest.sha256(data)} for path, data in sheet.items()
         ],
@@ -66,6 +68,39 @@ def sealed(by: Identity, scripts_by: Identity | None = None) -> bytes:
     return make.seal(files, Folder(Path("litware"), record), by)
 
 
+def _entry(path: str, data: bytes) -> dict[str, object]:
+    undo = path.startswith("undo/")
+    return {
+        "path": path,
+        "id": Path(path).stem,
+        "number": "01-001" if undo else "10-001",
+        "phase": "10",
+        "direction": "undo" if undo else "forward",
+        "product": "directory",
+        "host": {"netbios": "EX01", "fqdn": "ex01.litware.test"},
+        "title": "A change",
+        "sha256": manifest.sha256(data),
+        "content_sha256": "0" * 64,
+        "engine_sha256": "0" * 64,
+        "predecessors": [],
+        "undo": None,
+        "undoes": None,
+        "serves": [],
+    }
+
+
 @cache
 def small() -> bytes:
     return sealed(identity())
+
+
+def resealed(
+    package: Path, change: Callable[[dict[str, bytes]], object], by: Identity | None = None
+) -> bytes:
+    """A package with its files changed, then listed and sealed anew, by its signer or another."""
+    files = archive.read(package.read_bytes())
+    for name in (contents.NAME, contents.SEAL, contents.VERIFIER):
+        del files[name]
+    record = json.loads(files[manifest.NAME])
+    change(files)
+    return make.seal(files, Folder(Path("litware"), record), by or identity("rsa-3072"))

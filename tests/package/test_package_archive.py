@@ -10,8 +10,9 @@ import zipfile
 
 import pytest
 
-from generator.package import archive, names
+from generator.files import names
 from generator.signing.errors import IntegrityError
+from generator.untrusted import archive
 
 FILES = {"b.ps1": b"Write-Output 1\r\n", "a/c.txt": b"text", "empty": b""}
 DATA = archive.write(FILES)
@@ -131,6 +132,6 @@ def test_a_name_that_some_disk_does_not_keep_is_refused(path):
 
 
 def test_names_that_one_disk_cannot_tell_apart_are_refused():
-    assert "upper and lower case" in names.problems(["a.ps1", "A.ps1"])[0]
+    assert "only by case" in names.problems(["a.ps1", "A.ps1"])[0]
     assert "a file and a folder" in names.problems(["a", "a/b"])[0]
     assert names.problems(["a.ps1", "undo/a.ps1", "inputs/templates/_runbook/engine.ps1"]) == []

@@ -8,48 +8,21 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from package import builders
+from package.conftest import OUT, PACKAGE
 from signing import makers
 
 from generator import cli
-from generator.package import archive, contents, reproduce
+from generator.package import contents, reproduce
+from generator.untrusted import archive
 
-ROOT = Path(__file__).resolve().parents[2]
-OUT = "out/litwareinc"
-PACKAGE = [
-    "package", OUT, "--inventory", "litwareinc.yml", "--key", "signer.pem", "--output", "p.zip",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with a built and signed folder, and its package."""
-    place = tmp_path_factory.mktemp("project")
-    (place / "signer.pem").write_bytes(
-        makers.key_pem("rsa-3072") + makers.pem(makers.code_certificate("rsa-3072"))
-    )
-    (place / "root.pem").write_bytes(makers.pem(makers.root().certificate))
-    inventory = (ROOT / "inventories" / "litwareinc.yml").read_bytes()
-    (place / "litwareinc.yml").write_bytes(inventory)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(place)
-        assert cli.run(["build", "litwareinc.yml"]) == 0
-        assert cli.run(["sign", OUT, "--key", "signer.pem"]) == 0
-        assert cli.run(PACKAGE) == 0
-    return place
-
-
-@pytest.fixture(autouse=True)
-def here(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(project)
-
-
+pytestmark = pytest.mark.usefixtures("here")
 VERIFY = ["--anchors", "root.pem"]
 
 
 def test_a_package_is_verified_and_reproduced(project, capsys):
     assert cli.run(["verify", "p.zip", *VERIFY]) == 0
     assert capsys.readouterr().out.startswith("ok               p.zip\n")
-    assert cli.run(["reproduce", "p.zip"]) == 0
+    assert cli.run(["reproduce", "p.zip", *VERIFY]) == 0
 
 
 def test_the_same_package_is_made_again(project):
@@ -79,12 +52,12 @@ def test_an_unpacked_package_is_verified_and_reproduced(tmp_path, project, capsy
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(data)
     assert cli.run(["verify", str(tmp_path), *VERIFY]) == 0
-    assert cli.run(["reproduce", str(tmp_path)]) == 0
+    assert cli.run(["reproduce", str(tmp_path), *VERIFY]) == 0
     (tmp_path / "RUNSHEET.md").write_bytes(b"x")
     assert cli.run(["verify", str(tmp_path), *VERIFY]) == 3
     assert "RUNSHEET.md: changed" in capsys.readouterr().out
-    assert cli.run(["reproduce", str(tmp_path)]) == 5
-    assert "RUNSHEET.md: differs" in capsys.readouterr().err
+    assert cli.run(["reproduce", str(tmp_path), *VERIFY]) == 3
+    assert "RUNSHEET.md: changed" in capsys.readouterr().err
 
 
 def test_a_stranger_is_not_accepted():
@@ -103,10 +76,9 @@ def test_packages_and_scripts_are_not_mixed(capsys):
 
 
 def _reproduced(project: Path, tmp_path: Path, change) -> int:
-    files = archive.read((project / "p.zip").read_bytes())
-    change(files)
-    (tmp_path / "q.zip").write_bytes(archive.write(files))
-    return cli.run(["reproduce", str(tmp_path / "q.zip")])
+    """What `reproduce` says of a package that the signer sealed after a change of its files."""
+    (tmp_path / "q.zip").write_bytes(builders.resealed(project / "p.zip", change))
+    return cli.run(["reproduce", str(tmp_path / "q.zip"), "--anchors", "root.pem"])
 
 
 def _other_input(files):
@@ -119,18 +91,11 @@ def _other_template(files):
     files[name] = files[name].replace(b"# Engine", b"# engine", 1)
 
 
-def _other_version(files):
-    files[contents.NAME] = files[contents.NAME].replace(
-        b'"runbook-generator",\n    "version": "', b'"runbook-generator",\n    "version": "99.'
-    )
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (_other_input, "differs"),
         (_other_template, "differs"),
-        (_other_version, "made with version 99."),
         (lambda f: f.update({"extra.ps1": b"x"}), "extra.ps1: no input gives it"),
         (lambda f: f.pop("RUNSHEET.md"), "RUNSHEET.md: not in the package"),
     ],
@@ -138,6 +103,14 @@ def _other_version(files):
 def test_what_the_inputs_do_not_give_ends_with_5(project, tmp_path, capsys, change, message):
     assert _reproduced(project, tmp_path, change) == 5
     assert message in capsys.readouterr().err
+
+
+def test_what_another_version_made_is_compared_and_ends_with_5(
+    project, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(contents, "__version__", "99.0")
+    assert _reproduced(project, tmp_path, lambda files: None) == 5
+    assert "made with version 99.0" in capsys.readouterr().err
 
 
 def test_inputs_that_are_not_there_are_damage(project, tmp_path):
@@ -148,7 +121,8 @@ def test_reproducing_uses_the_packaged_templates_only(project, tmp_path, monkeyp
     (tmp_path / "templates" / "_runbook").mkdir(parents=True)
     (tmp_path / "templates" / "_runbook" / "engine.ps1").write_text("# another engine\n")
     monkeypatch.chdir(tmp_path)
-    assert cli.run(["reproduce", str(project / "p.zip")]) == 0
+    root = str(project / "root.pem")
+    assert cli.run(["reproduce", str(project / "p.zip"), "--anchors", root]) == 0
 
 
 def test_a_folder_that_is_not_what_its_inputs_give_is_not_packaged(project, tmp_path, capsys):

@@ -12,9 +12,10 @@ from package import builders
 from signing import makers
 from tools import pwsh
 
-from generator.package import archive, contents
+from generator.package import contents
 from generator.signing import verify
 from generator.signing.codes import Code
+from generator.untrusted import archive
 
 HERE = Path(__file__).parent
 SCRIPT = "10-001-change_EX01.ps1"

@@ -14,9 +14,10 @@ from signing import makers
 from signing.conftest import require
 
 from generator import __version__
-from generator.package import archive, contents, verify
+from generator.package import contents, verify
 from generator.signing.codes import Code
 from generator.signing.errors import IntegrityError
+from generator.untrusted import archive
 from generator.writing import manifest
 
 SCRIPT = "10-001-change_EX01.ps1"

@@ -1,0 +1,1 @@
+"""Files of every stage: which names survive every way of copying."""

@@ -1,0 +1,26 @@
+"""How much is read of what comes from others. Each limit is far above what the program writes."""
+
+from __future__ import annotations
+
+from generator.errors import IntegrityError
+
+FILE = 64 << 20
+"""Bytes of one file; a script has some 70,000."""
+
+PACKAGE = 2 << 30
+"""Bytes of a package, packed or unpacked; one of 2,000 servers has 0.8 GiB."""
+
+FILES = 0xFFFF
+"""Files of a package: as many as a plain zip holds."""
+
+DOCUMENT = 64 << 20
+"""Bytes of one JSON document; the manifest of 10,000 servers has 40 MiB."""
+
+DEPTH = 32
+"""Levels of one JSON document."""
+
+
+def check_count(count: int) -> None:
+    """Raises IntegrityError for more files than a package can have."""
+    if count > FILES:
+        raise IntegrityError(f"more than {FILES} files; a package has at most so many")
