@@ -5,6 +5,7 @@ param (
     [string] $ReceiptPath = '',
     [string[]] $SkipReceipt = @(),
     [string[]] $KeepPresent = @(),
+    [string[]] $AcceptRisk = @(),
     [switch] $OutsideWindow,
     [string] $Reason = ''
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lab.lab import Scripts
@@ -34,8 +35,10 @@ FACTS = """$Runbook = @{{
     Signer = '{signer}'
     Window = {window}
     Needs = @({needs})
-    Undoes = {undoes}
+    Serves = @()
+    Undoes = '{undoes}'
     Voids = @({voids})
+    Witness = ${witness}
     Commands = @('Get-ToyValue')
     Members = @({members})
     Rights = 'Ask for the toy role.'
@@ -146,30 +149,45 @@ def write(
     signer: str = "",
     members: str = "",
     hours: int | None = None,
+    witness: str = "false",
 ) -> Scripts:
     """The three runbooks; `hours` lets the check's receipt of 10-001 expire."""
     (folder / "undo").mkdir(parents=True, exist_ok=True)
-    facts = {"signer": signer, "members": members, "zero": ZERO, "host": HOST}
-    change = _script(
-        folder / f"{CHANGE}.ps1",
-        FORWARD if forward is None else forward,
-        {**facts, "id": CHANGE, "window": window, "needs": "", "undoes": "$null",
-         "voids": f"'{UNDO}'"},
-    )  # fmt: skip
-    more = "" if hours is None else f"; Hours = {hours}"
-    need = f"@{{ Id = '{CHANGE}'; Hash = '{change}'{more} }}"
-    _script(
-        folder / f"{CHECK}.ps1",
-        CHECKS if checks is None else checks,
-        {**facts, "id": CHECK, "window": "$null", "needs": need, "undoes": "$null", "voids": ""},
-    )
-    _script(
-        folder / "undo" / f"{UNDO}.ps1",
-        BACKWARD if backward is None else backward,
-        {**facts, "id": UNDO, "window": "$null", "needs": "", "voids": f"'{CHANGE}'",
-         "undoes": f"@{{\n        Id = '{CHANGE}'\n        Hash = '{change}'\n    }}"},
-    )  # fmt: skip
+    facts = {
+        "signer": signer, "members": members, "zero": ZERO, "host": HOST, "witness": witness,
+    }  # fmt: skip
+    need = f"@{{ Id = '{CHANGE}'" + ("" if hours is None else f"; Hours = {hours}") + " }"
+    hashes = {
+        CHANGE: _script(
+            folder / f"{CHANGE}.ps1",
+            FORWARD if forward is None else forward,
+            {**facts, "id": CHANGE, "window": window, "needs": "", "undoes": "",
+             "voids": f"'{UNDO}'"},
+        ),
+        CHECK: _script(
+            folder / f"{CHECK}.ps1",
+            CHECKS if checks is None else checks,
+            {**facts, "id": CHECK, "window": "$null", "needs": need, "undoes": "", "voids": ""},
+        ),
+        UNDO: _script(
+            folder / "undo" / f"{UNDO}.ps1",
+            BACKWARD if backward is None else backward,
+            {**facts, "id": UNDO, "window": "$null", "needs": "", "voids": f"'{CHANGE}'",
+             "undoes": CHANGE},
+        ),
+    }  # fmt: skip
+    write_table(folder, {id_: [digest] for id_, digest in hashes.items()})
     return Scripts(folder)
+
+
+def write_table(folder: Path, hashes: Mapping[str, Sequence[str]]) -> None:
+    """Start-Change.ps1 as far as a runbook reads it: the content hashes that count, by id."""
+    lines = ["$Plan = @("]
+    for id_, counts in hashes.items():
+        listed = ",\r\n        ".join(f"'{digest}'" for digest in counts)
+        lines += [f"    @{{ Id = '{id_}'", f"        Counts = {listed} }}"]
+    text = "\r\n".join([*lines, ")", ""])
+    (folder / "Start-Change.ps1").write_bytes(text.encode("ascii"))
 
 
 def _script(path: Path, steps: dict[str, str], facts: dict[str, str]) -> str:
