@@ -127,6 +127,6 @@ def _parsed(line: bytes) -> Iterator[Event]:
     try:
         members = json.loads(line)
         yield Event(members.pop("event"), members)
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         # A program wrote the mark.
         yield from _written(MARK + line + b"\n")

@@ -2,10 +2,12 @@
 # event, in the words that a process of its own would write on its standard output and error.
 #
 # The methods run on the thread of the script, in its runspace, under its preferences. They call
-# .NET only: the script or a stand-in may have replaced any command.
+# .NET only: the script or a stand-in may have replaced any command. In Constrained Language Mode
+# they could not: a script in that mode needs a process of its own.
 
 using namespace System.Collections.Generic
 using namespace System.Collections.ObjectModel
+using namespace System.Linq.Expressions
 using namespace System.Management.Automation
 using namespace System.Management.Automation.Host
 using namespace System.Text.Json
@@ -30,13 +32,14 @@ class EventLine {
         $this.Out.Write("`u{1e}{`"event`":`"$kind`"$members}`n")
     }
 
-    [string] Read() { return $this.In.ReadLine() }
+    [object] Read() { return $this.In.ReadLine() }
 
-    [string] Ask([string] $kind, [string] $members) {
-        # The answer is a line of JSON: a text, or null where the input has ended.
+    [object] Ask([string] $kind, [string] $members) {
+        # The answer is a line of JSON: a text, or null where the input has ended. The type is
+        # [object] because [string] would make an empty text of null.
         $this.Send('question', ",`"kind`":`"$kind`"$members")
         $answer = $this.Read()
-        if ($null -eq $answer) { return [NullString]::Value }
+        if ($null -eq $answer) { return $null }
         return [JsonDocument]::Parse($answer).RootElement.GetString()
     }
 
@@ -89,6 +92,8 @@ class Screen : PSHostRawUserInterface {
 
 [NoRunspaceAffinity()]
 class Interface : PSHostUserInterface {
+    hidden static [string] $NoPrompt = 'PowerShell is in NonInteractive mode. ' +
+    'Read and Prompt functionality is not available.'
     [EventLine] $Line
     [bool] $Interactive
     [Screen] $Raw = [Screen]::new()
@@ -119,19 +124,24 @@ class Interface : PSHostUserInterface {
         $this.Line.Send('progress', ',"text":' + [EventLine]::Text($words))
     }
 
-    [string] Ask([string] $kind, [string] $members) {
-        if (-not $this.Interactive) {
-            throw [PSInvalidOperationException]::new('PowerShell is in NonInteractive mode. ' +
-                'Read and Prompt functionality is not available.')
-        }
-        return $this.Line.Ask($kind, $members)
-    }
+    [string] ReadLine() { return $this.Type('line') }
 
-    [string] ReadLine() { return $this.Ask('line', '') }
+    [string] Type([string] $kind) {
+        # A line that somebody types, for a command such as Read-Host.
+        if (-not $this.Interactive) {
+            # Not `throw`: that would be an error of this module and end a script, which goes on
+            # after an error of the command.
+            $problem = [Expression]::Constant([MethodException]::new([Interface]::NoPrompt))
+            [Expression]::Lambda([action], [Expression]::Throw($problem)).Compile().Invoke()
+        }
+        $answer = $this.Line.Ask($kind, '')
+        if ($null -eq $answer) { return [NullString]::Value }
+        return $answer
+    }
 
     [securestring] ReadLineAsSecureString() {
         $secret = [securestring]::new()
-        foreach ($character in ([string] $this.Ask('secret', '')).ToCharArray()) {
+        foreach ($character in ([string] $this.Type('secret')).ToCharArray()) {
             $secret.AppendChar($character)
         }
         $secret.MakeReadOnly()
@@ -161,10 +171,13 @@ class Interface : PSHostUserInterface {
         $members = ',"caption":' + [EventLine]::Text($caption)
         $members += ',"message":' + [EventLine]::Text($message)
         $members += ",`"choices`":[$texts],`"default`":$default"
-        if ($this.Interactive) { $this.Announce($caption, $message) }
+        if (-not $this.Interactive) {
+            throw [PSInvalidOperationException]::new([Interface]::NoPrompt)
+        }
+        $this.Announce($caption, $message)
         while ($true) {
-            if ($this.Interactive) { $this.Write("${row}: ") }
-            $answer = $this.Ask('choice', $members)
+            $this.Write("${row}: ")
+            $answer = $this.Line.Ask('choice', $members)
             if ($null -eq $answer) {
                 throw [PSInvalidOperationException]::new(
                     'The input ended before a choice was made.')

@@ -2,7 +2,7 @@
 
 A lab is `state.json` (the organisation, read and written by the stand-ins) and one folder per
 host (its ProgramData). The clock starts half an hour after the change window opens and goes on
-by half a minute with each run.
+by half a minute with each run; within a run, see `Get-Date` in stand-ins/Lab.psm1.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ YES = ("-Unattended", "-Reason=lab")
 CHANGING = re.compile(
     r"((Add|Disable|Enable|Import|Move|New|Remove|Restart|Set|Start|Update)-|Invoke-Cs)"
 )
-LOGS = {"calls.log", "icacls.log", "lock", "slept"}
+LOGS = {"calls.log", "icacls.log", "lock", "slept", "passed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +193,9 @@ class Lab:
         `path` runs another file in its place, `process` takes a process of its own.
         """
         self.now += timedelta(seconds=30)
-        log, slept = self.dir / "calls.log", self.dir / "slept"
-        log.unlink(missing_ok=True)
-        slept.unlink(missing_ok=True)
+        log, slept, passed = (self.dir / name for name in ("calls.log", "slept", "passed"))
+        for file in (log, slept, passed):
+            file.unlink(missing_ok=True)
         words = (str(path or self.scripts.find(key).path), *words)
         environment = self.environment(key, **more)
         if process or running.needs_process(stdin, more):
@@ -205,7 +205,8 @@ class Lab:
             run = running.served(BOOT, words, environment, answer)
         self.out = run.output + run.error
         self.calls = log.read_text().split("\n")[:-1] if log.exists() else []
-        self.now += timedelta(seconds=int(slept.read_text()) if slept.exists() else 0)
+        for file in (slept, passed):
+            self.now += timedelta(seconds=int(file.read_text()) if file.exists() else 0)
         return run.code
 
     def all(self, keys: Iterable[str | Script]) -> None:
@@ -296,6 +297,10 @@ class Lab:
         state = json.loads(path.read_text())
         change(state)
         path.write_text(json.dumps(state))
+
+    def wait(self, seconds: int) -> None:
+        """Time passes while a run waits at its question."""
+        (self.dir / "passed").write_text(str(seconds))
 
     def snapshot(self) -> dict[str, bytes]:
         """Every file but the lab's own logs."""

@@ -45,7 +45,7 @@ function Read-Job ([string] $Text) {
 function Reset-Process ([hashtable] $Job) {
     # Before each script and not after it: however the last one ended, nothing of it is left.
     foreach ($name in @([System.Environment]::GetEnvironmentVariables().Keys)) {
-        [System.Environment]::SetEnvironmentVariable($name, $null)
+        [System.Environment]::SetEnvironmentVariable($name, [NullString]::Value)
     }
     foreach ($name in $Job.Environment.Keys) {
         [System.Environment]::SetEnvironmentVariable($name, $Job.Environment[$name])
@@ -77,12 +77,11 @@ function Show-Failure ([object] $Runspace, [System.Exception] $Reason) {
     if ($Reason -is [System.Management.Automation.IContainsErrorRecord]) {
         $failure = $Reason.ErrorRecord
     }
-    $shown = [psobject]::AsPSObject($failure)
     $mark = [System.Management.Automation.PSNoteProperty]::new('writeErrorStream', $true)
-    $shown.Properties.Add($mark)
+    $failure.PSObject.Properties.Add($mark)
     $view = [powershell]::Create()
     $view.Runspace = $Runspace
-    $null = $view.AddCommand('Out-Default').AddParameter('InputObject', $shown).Invoke()
+    $null = $view.AddCommand('Out-Default').AddParameter('InputObject', $failure).Invoke()
 }
 
 function Wait-Run ([powershell] $Run, [timespan] $Limit) {
@@ -90,7 +89,7 @@ function Wait-Run ([powershell] $Run, [timespan] $Limit) {
     $begun = $Run.BeginInvoke()
     if ($begun.AsyncWaitHandle.WaitOne($Limit)) { return 'ended' }
     $stop = $Run.BeginStop($null, $null)
-    if ($stop.AsyncWaitHandle.WaitOne([timespan]::FromSeconds(5))) { return 'stopped' }
+    if ($stop.AsyncWaitHandle.WaitOne([timespan]::FromSeconds(3))) { return 'stopped' }
     'stuck'
 }
 

@@ -39,7 +39,7 @@ LOOK = 0.5
 
 
 class ServingError(Exception):
-    """The PowerShell did not start: the message has its last words."""
+    """The PowerShell did not start, and the message has its last words; or it is not free."""
 
 
 @dataclass(slots=True)
@@ -81,14 +81,18 @@ class Server:
         self._command = [*command, "-File", str(SCRIPT)]
         self._environment = dict(environment)
         self._process: _Process | None = None
+        self._busy = False
 
     def run(self, job: Job, answer: Answer = nobody) -> Run:
         """Run a script to its end. Raises ServingError when there is no PowerShell to run it.
 
-        What `answer` raises ends the script, and is raised.
+        What `answer` raises ends the script, and is raised. It cannot run another script here.
         """
+        if self._busy:
+            raise ServingError("A script is running: this process runs one at a time.")
         process = self._serving()
         run = Run()
+        self._busy = True
         try:
             process.send(job.line())
             over = time.monotonic() + job.limit + GRACE
@@ -99,6 +103,8 @@ class Server:
         except BaseException:
             self._killed(run)
             raise
+        finally:
+            self._busy = False
         if event is None:
             run.how, run.code = "lost", process.close()
             self._process = None
@@ -131,7 +137,10 @@ class Server:
         if self._process and self._process.gone:
             self.close()
         if self._process is None:
-            self._process = _Process(self._command, self._environment)
+            try:
+                self._process = _Process(self._command, self._environment)
+            except OSError as error:
+                raise ServingError(f"PowerShell cannot be started: {error}") from error
             said = Run()
             with suppress(TimeoutError):
                 over = time.monotonic() + START
