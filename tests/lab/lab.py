@@ -273,7 +273,7 @@ class Lab:
         return state
 
     def iis(self, key: str | Script) -> dict[str, Any]:
-        """The web server of the runbook's host."""
+        """The web server of the runbook's host, as a stand-in last saw it."""
         state = json.loads((self.dir / "state.json").read_text())
         iis: dict[str, Any] = state["hosts"][self.scripts.find(key).host]["iis"]
         return iis

@@ -49,7 +49,27 @@ function Exit-LabCall {
 }
 
 function Read-LabState {
-    ConvertFrom-Json -InputObject ([System.IO.File]::ReadAllText("$env:LAB_DIR/state.json"))
+    $state = ConvertFrom-Json -InputObject ([System.IO.File]::ReadAllText("$env:LAB_DIR/state.json"))
+    if ([System.IO.File]::Exists("$env:LAB_DIR/iisreset")) {
+        Complete-LabRestart -State $state
+    }
+    $state
+}
+
+function Complete-LabRestart {
+    # What iisreset.exe did becomes part of the state.
+    param ([object] $State)
+
+    $file = "$env:LAB_DIR/iisreset"
+    $name, $running, $at = [System.IO.File]::ReadAllText($file).Split(' ')
+    $iis = (Get-LabHost -Name $name -State $State).iis
+    $iis.running = $running -eq 'true'
+    if ($iis.running) {
+        $iis.restarted = $true
+        $iis.started = $at
+    }
+    Write-LabState -State $State
+    [System.IO.File]::Delete($file)
 }
 
 function Write-LabState {
