@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -113,7 +114,7 @@ def test_r45_an_error_in_apply_fails_and_the_end_says_what_was_begun(toys):
     assert lab.run(toy.CHANGE, *YES, LAB_FAIL=f"{number}:after") == 1, lab.out
     said(
         lab,
-        "failed    Lab: fault after Set-ToyValue",
+        "failed    Step 2, list: Lab: fault after Set-ToyValue Run this again: it goes on",
         "Changed: Set the text. Begun, not finished: Set the list.",
         "Next: read the line 'failed' above, then run this file again. Help: the toy team.",
     )
@@ -256,6 +257,7 @@ def test_works_from_read_only_media_with_another_name_in_its_path(toys, tmp_path
     media.mkdir()
     path = media / f"{toy.CHANGE}.ps1"
     path.write_bytes(lab.scripts.find(toy.CHANGE).path.read_bytes())
+    shutil.copy(lab.scripts.folder / "Start-Change.ps1", media)
     path.chmod(0o444)
     media.chmod(0o555)
     assert lab.run(toy.CHANGE, *YES, path=path) == 0, lab.out

@@ -43,7 +43,7 @@ def test_problem_line_starts_with_the_id_and_names_the_next_action(toys):
         lab,
         "problem   value: text is nothing, wanted is 'new'. Run 10-001.",
         "problem   action: It does not answer. Run 10-001.",
-        "2 of 2 checks did not pass. Do what the lines above say, then run this again.",
+        "2 of 2 steps did not pass. Do what the lines above say, then run this again.",
         "Next: do what the lines 'problem' and 'unproven' above say, then run this file again.",
     )
     problems = [one for one in lab.evidence(toy.CHECK) if one["status"] == "problem"]

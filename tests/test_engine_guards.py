@@ -69,7 +69,7 @@ def test_changed_text_is_refused(toys, change):
 
 def test_signed_text_has_the_same_content_hash(toys):
     lab = toys()
-    path = lab.dir / "x.ps1"
+    path = lab.scripts.folder / "x.ps1"
     block = b"\r\n# SIG # Begin signature block\r\n# AAAA\r\n# SIG # End signature block\r\n"
     path.write_bytes(lab.scripts.find(toy.CHANGE).path.read_bytes() + block)
     assert lab.run(toy.CHANGE, *YES, path=path) == 0, lab.out
@@ -166,7 +166,7 @@ def test_r19_a_folder_that_others_can_steer_is_refused(toys, way):
         (lab.dir / toy.HOST / "Runbook").symlink_to(lab.dir / "elsewhere")
     assert lab.run(toy.CHANGE, *YES, **more) == 2, lab.out
     words = {
-        "rights": "could not be closed to others. Take the other entries away by hand",
+        "rights": "could not be closed to others: O:BAG:",
         "link": "is a link. Ask who made it, and remove it.",
     }
     refused(lab, words.get(way, "belongs to neither Administrators nor SYSTEM. Ask who made it"))

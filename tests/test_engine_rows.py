@@ -16,7 +16,7 @@ def test_r03_one_run_at_a_time(toys):
     waiting = Prompt(lab, toy.CHANGE)
     waiting.wait_for("Set the text?")
     assert lab.run(toy.UNDO, *YES) == 2
-    refused(lab, "Another runbook of CHG1 is running on this server. Wait for its end.")
+    refused(lab, f"Another runbook of CHG1 is running on this server: {toy.CHANGE}, process ")
     waiting.answer("N")
     assert waiting.end() == 3
     assert lab.run(toy.CHANGE, *YES) == 0, lab.out
@@ -125,7 +125,7 @@ def test_r33_a_preview_names_all_reasons_of_all_steps(toys):
         "text: Ask Ann.",
         "list: Ask Bob.",
         "whatif    list: list is",
-        "Result: preview, 4 reason(s) to refuse, exit code 2.",
+        "Result: preview, 3 reason(s) to refuse, exit code 2.",
     )
 
 

@@ -190,9 +190,12 @@ def test_r09_declined_half_way_leaves_the_gate_behind_closed(done):
 
 
 def test_r16_records_of_another_text_name_the_way_on(done):
-    path = done.variant(toy.CHANGE, "Ask for the toy role.", "Ask for it.")
+    text = toy.text_of("list")
+    path = done.variant(toy.CHANGE, text, "0" * 64)
     assert done.run(toy.CHANGE, *YES, path=path) == 2, done.out
-    refused(done, "was written by another text of this runbook. Run the undo of the old package")
+    refused(done, "was written by another text of the step list. Run the undo of the package that")
+    other = done.variant(toy.CHANGE, "Ask for the toy role.", "Ask for it.")
+    assert done.run(toy.CHANGE, *YES, path=other) == 0, done.out
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"hash"'])

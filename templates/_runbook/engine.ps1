@@ -367,10 +367,10 @@ function Open-RunbookFolder {
         $open = $lock, 'OpenOrCreate', 'Write', 'None'
         $Runbook.Lock = New-Object -TypeName System.IO.FileStream -ArgumentList $open
     } catch [System.IO.IOException] {
-        $by = 'another runbook'
-        if ([System.IO.File]::Exists($holder)) { $by = [System.IO.File]::ReadAllText($holder) }
-        Exit-Runbook -Code 2 -Message ("A runbook of $($Runbook.Change) is running on this " +
-            "server: $by. Wait for its end, or end that process if nobody works with it.")
+        $by = Read-RunbookJson -Path $holder
+        if ($by) { $by = ": $($by.runbook), process $($by.process) of $($by.operator)" }
+        Exit-Runbook -Code 2 -Message ("Another runbook of $($Runbook.Change) is running on this " +
+            "server$by. Wait for its end.")
     }
     Open-RunbookEvidence -Path (Join-Path -Path $folder -ChildPath "$($Runbook.Id).jsonl")
     $Runbook.Folder = $folder
@@ -930,9 +930,9 @@ function Get-RiskReason ([hashtable] $Step, [object] $Before) {
     try { return & $Step.Risk $Before $Step.Present } catch { $text = Get-FailureText -Failure $_ }
     if ($Step.RiskAccepted) { return }
     if ($Runbook.Given.AcceptRisk -notcontains $Step.Id -or $Runbook.Preview) {
-        return "$($Step.Count) That cannot be read: $text Repair that, then run this again. If it " +
-        'cannot be repaired, look by hand, and if who owns these data agrees, use -AcceptRisk ' +
-        "'$($Step.Id)' -Reason '...'."
+        return "$($Step.Count) That cannot be read: $text Repair that, then run this again. If " +
+        'it cannot be repaired, look by hand, and if who owns these data agrees, use ' +
+        "-AcceptRisk '$($Step.Id)' -Reason '...'."
     }
     $null = Confirm-Question -Step $Step -Hold -Question "$text Go on without this reading?"
     $count = Read-Answer -Question "$($Step.Count) Type the number that you read by hand"

@@ -35,7 +35,7 @@ YES = ("-Unattended", "-Reason=lab")
 CHANGING = re.compile(
     r"((Add|Disable|Enable|Import|Move|New|Remove|Restart|Set|Start|Update)-|Invoke-Cs)"
 )
-LOGS = {"calls.log", "icacls.log", "lock", "slept", "passed"}
+LOGS = {"calls.log", "icacls.log", "lock", "lock.json", "slept", "passed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ class Lab:
 
     def undone(self, key: str | Script) -> Script:
         """The undo runbook of a forward one."""
-        undoes = f"    Undoes = @{{\n        Id = '{self.scripts.find(key).id}'"
+        undoes = f"    Undoes = '{self.scripts.find(key).id}'"
         found = [one for one in self.scripts.undo if undoes in one.text.replace("\r", "")]
         return found[0]
 
@@ -347,8 +347,12 @@ class Lab:
         text = text.replace(own, "0" * 64).replace(old, new)
         digest = hashlib.sha256(text.encode()).hexdigest()
         text = text.replace(f"ContentHash = '{'0' * 64}", f"ContentHash = '{digest}")
-        path = self.dir / f"{script.id}.ps1"
+        folder = self.dir / "variant"
+        path = folder / script.path.relative_to(self.scripts.folder)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text.encode("ascii"))
+        table = (self.scripts.folder / "Start-Change.ps1").read_bytes()
+        (folder / "Start-Change.ps1").write_bytes(table.replace(own.encode(), digest.encode()))
         return path
 
 

@@ -190,11 +190,19 @@ def write_table(folder: Path, hashes: Mapping[str, Sequence[str]]) -> None:
     (folder / "Start-Change.ps1").write_bytes(text.encode("ascii"))
 
 
+def text_of(step: str) -> str:
+    """The hash that names the text of a step in records; the same forward and in undo."""
+    return hashlib.sha256(FORWARD[step].partition("    Apply")[0].encode()).hexdigest()
+
+
 def _script(path: Path, steps: dict[str, str], facts: dict[str, str]) -> str:
     """Writes one and answers with its content hash."""
     text = (SPINE / "parameters.ps1").read_text() + FACTS.format(**facts)
     for number, step in enumerate(steps.values(), 1):
-        text += "$Runbook.Steps += , @{\n" + step.replace("{number}", str(number)) + "}\n"
+        # Forward and undo of a step share what stands before its Apply.
+        own = hashlib.sha256(step.partition("    Apply")[0].encode()).hexdigest()
+        text += "$Runbook.Steps += , @{\n" + step.replace("{number}", str(number))
+        text += f"    Text = '{own}'\n}}\n"
     text = (text + "\n" + (SPINE / "engine.ps1").read_text()).replace("\n", "\r\n")
     digest = hashlib.sha256(text.encode("ascii")).hexdigest()
     path.write_bytes(text.replace(f"'{ZERO}'", f"'{digest}'", 1).encode("ascii"))
