@@ -50,6 +50,15 @@ class RenderedRunbook:
         return self.summary.content_hash
 
 
+@dataclass(slots=True)
+class Launcher:
+    """Start-Change.ps1. Its table has the hash of every script, so it is made after the last one."""
+
+    piece: Piece = Piece("launcher", "", "")
+    data: bytes = b""
+    content_hash: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Scripts(Collection[RenderedRunbook]):
     """Scripts that are made anew whenever one goes through them: memory holds one at a time.
@@ -75,12 +84,14 @@ class Build:
     """A rendered change, ready to be written.
 
     With `limit`, the patterns that chose them, `rendered` are only some runbooks of the plan.
-    `rendered` is a tuple where they are held, else Scripts.
+    `rendered` is a tuple where they are held, else Scripts. `launcher` is filled when one has gone
+    through all of them.
     """
 
     plan: Plan
     rendered: Collection[RenderedRunbook]
     engine_hash: str
+    launcher: Launcher
     shadowed: tuple[Path, ...] = ()
     limit: tuple[str, ...] = ()
 

@@ -139,7 +139,10 @@ def _products(tree: TemplateTree) -> tuple[Product, ...]:
 def _order(path: Path, products: Sequence[Product], tree: TemplateTree) -> Plan:
     from generator.planning import plan, roles
 
-    return plan.make(_load(path, tree), products, roles.load_phases(tree))
+    from generator.templating import environment
+
+    go = roles.load_go(tree, environment.make(tree))
+    return plan.make(_load(path, tree), products, roles.load_phases(tree), go)
 
 
 def _load(path: Path, tree: TemplateTree) -> Inventory:

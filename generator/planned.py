@@ -27,7 +27,10 @@ class StepDefinition:
     """A step as role.yml describes it; texts are still templates.
 
     `blocks` names the Jinja blocks of its file: wanted, read, require, apply, check, diagnosis,
-    undo_require, undo_apply. `flags` are entries of the engine's step table.
+    undo_require, undo_risk, undo_apply; a hold point and a wait have none. `flags` are entries of
+    the engine's step table. `follows` are steps of the same runbook that come before it because it
+    reads what they write. With `once` it exists on the first host of its role alone. `undo_ask` is
+    the question of a hold point in the undo, where it is another one.
     """
 
     id: str
@@ -39,24 +42,40 @@ class StepDefinition:
     blocks: frozenset[str]
     source: str
     line: int
+    follows: tuple[str, ...] = ()
+    once: bool = False
+    in_undo: bool = True
+    undo_ask: str = ""
 
     @property
     def changes(self) -> bool:
-        """Whether the step records what was there, so that it can be taken back."""
-        return "apply" in self.blocks and not self.flags.get("repeats", False)
+        """Whether the step records what was there, so that it can be rolled back."""
+        return self.acts and not self.flags.get("repeats", False)
+
+    @property
+    def acts(self) -> bool:
+        """Whether it has an Apply: it changes something, if only by a restart."""
+        return "apply" in self.blocks
+
+    @property
+    def judges(self) -> bool:
+        """Whether it acts or checks; a hold point and a wait do neither."""
+        return bool(self.blocks)
 
 
 @dataclass(frozen=True, slots=True)
 class NeedDefinition:
     """A gate as role.yml describes it: which instances of another runbook must have a receipt.
 
-    `hosts` is `same` (the instance on this host), `first` (the first instance) or `all`.
+    `hosts` is `same` (the instance on this host), `first` (the first instance) or `all`. An
+    `optional` gate may have no instance in a change.
     """
 
     runbook: str
     hosts: str
     hours: str | None
     line: int
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +151,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """A gate: the receipt of `id`, an instance of `name`; with `hours`, not older than that."""
+    """A gate: the receipt of `id`, an instance of `name`; with `hours`, not older than that.
+
+    `every` says that it is one of those of all instances of that name.
+    """
 
     id: str
     name: str
     hours: int | None = None
+    every: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +193,7 @@ class Runbook:
     @property
     def touches(self) -> bool:
         """Whether it has a step with Apply: it changes something, if only by a restart."""
-        block = "undo_apply" if self.undoes else "apply"
-        return any(block in step.definition.blocks for step in self.steps)
+        return any(step.definition.acts for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,5 +206,5 @@ class Plan:
 
     @property
     def runbooks(self) -> tuple[Runbook, ...]:
-        """All of them, forward first: an undo embeds the hash of what it takes back."""
+        """All of them, forward first."""
         return self.forward + self.undo

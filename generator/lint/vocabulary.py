@@ -46,6 +46,7 @@ class Vocabulary:
             **self.on_host(product),
             "runbook": _plain(_RUNBOOK_IN_STEPS),
             "past": self.runbooks,
+            "follows": ANY,
             "backward": ANY,
             "serves": ANY,
             "shell": ANY,

@@ -113,4 +113,4 @@ def _scripts(files: Mapping[str, bytes], listed: Contents, trust: Trust, answer:
 
 def _script_names(files: Mapping[str, bytes]) -> tuple[str, ...]:
     record = document.read(files.get(manifest.NAME, b""), manifest.SCHEMA, manifest.NAME)
-    return tuple(entry["path"] for entry in record["runbooks"])
+    return manifest.scripts(record)

@@ -25,34 +25,31 @@ from generator.planned import (
     Role,
     Runbook,
     RunbookDefinition,
+    StepDefinition,
 )
-from generator.planning import undo
+from generator.planning import losses, undo
+from generator.planning.instances import Edge, Instance, Key
 from generator.planning.texts import runbook_texts
 from generator.templating import expressions
 
-Key = tuple[int, int, int, int]
+def make(
+    inventory: Inventory,
+    products: Sequence[Product],
+    phases: Sequence[Phase],
+    go: StepDefinition,
+) -> Plan:
+    """The whole order of work; raises FindingsError when a role cannot be planned.
 
-
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """A runbook on a host, before it has a number."""
-
-    key: Key
-    definition: RunbookDefinition
-    host: Host
-
-
-Edge: TypeAlias = tuple[Instance, NeedDefinition, int | None]
-"""A gate: what is waited for, as which role.yml says so, and how old it may be in hours."""
-
-
-def make(inventory: Inventory, products: Sequence[Product], phases: Sequence[Phase]) -> Plan:
-    """The whole order of work; raises FindingsError when a role cannot be planned."""
+    `go` is the hold point before the first change.
+    """
     present = [product for product in products if product.name in inventory.values]
     instances = list(_instances(inventory, present, [phase.band for phase in phases]))
+    losses.refuse_lost_work(instances, present)
     targets = _targets(instances)
     edges = {one.key: tuple(_edges(one, targets, inventory)) for one in instances}
-    ordered = _order(instances, edges)
+    losses.refuse_lost_gates(instances, edges)
+    losses.refuse_unverified(instances, edges)
+    ordered = _with_go(_order(instances, edges), go)
     numbers = _numbers(ordered)
     ids = {one.key: identifier(one.definition, numbers[one.key], one.host) for one in ordered}
     needs = _Needs()
@@ -60,7 +57,7 @@ def make(inventory: Inventory, products: Sequence[Product], phases: Sequence[Pha
         _runbook(one, numbers[one.key], needs.of(edges[one.key], ids), ids[one.key])
         for one in ordered
     )
-    backward, forward = undo.make(forward)
+    backward, forward = undo.make(forward, lambda one: _notices(one, inventory))
     return runbook_texts(Plan(inventory, forward, backward), present)
 
 
@@ -72,7 +69,7 @@ def context(inventory: Inventory, host: Host) -> dict[str, Any]:
 def _instances(
     inventory: Inventory, products: Iterable[Product], bands: Sequence[str]
 ) -> Iterator[Instance]:
-    for product in products:
+    for place, product in enumerate(products):
         counter = 0
         for role in product.roles:
             hosts = [(host, context(inventory, host)) for host in _hosts(role, inventory)]
@@ -84,8 +81,16 @@ def _instances(
                 chosen = hosts[:1] if definition.scope == "organization" else hosts
                 for index, (host, names) in enumerate(chosen):
                     if _holds(definition.when, names, source, definition.line):
-                        made = _with_steps(definition, names, variants)
-                        yield Instance((band, product.order, counter, index), made, host)
+                        made = _with_steps(definition, names, variants, first=index == 0)
+                        yield Instance((band, place, counter, index), made, host)
+
+
+def _notices(runbook: Runbook, inventory: Inventory) -> bool:
+    """Whether the undo repeats a gate on its host."""
+    definition = runbook.definition
+    when = definition.values.get("undo", {}).get("when")
+    names = context(inventory, runbook.host)
+    return _holds(when, names, f"templates/{definition.source}", definition.line)
 
 
 def _hosts(role: Role, inventory: Inventory) -> list[Host]:
@@ -115,15 +120,38 @@ def _with_steps(
     definition: RunbookDefinition,
     names: Mapping[str, Any],
     variants: dict[tuple[bool, ...], RunbookDefinition],
+    *,
+    first: bool,
 ) -> RunbookDefinition:
     """The definition with the steps that this host has; hosts with the same steps share one."""
-    chosen = tuple(_holds(step.when, names, step.source, step.line) for step in definition.steps)
+    chosen = tuple(
+        (first or not step.once) and _holds(step.when, names, step.source, step.line)
+        for step in definition.steps
+    )
     if all(chosen):
         return definition
     if chosen not in variants:
-        steps = tuple(itertools.compress(definition.steps, chosen))
-        variants[chosen] = replace(definition, steps=steps)
+        kept = list(itertools.compress(definition.steps, chosen))
+        ids = {step.id for step in kept}
+        steps = (
+            replace(step, follows=tuple(one for one in step.follows if one in ids))
+            if step.follows
+            else step
+            for step in kept
+        )
+        variants[chosen] = replace(definition, steps=tuple(steps))
     return variants[chosen]
+
+
+def _with_go(ordered: Sequence[Instance], go: StepDefinition) -> list[Instance]:
+    """The first runbook that changes something begins with the hold point `go`."""
+    found = list(ordered)
+    for at, one in enumerate(found):
+        if one.definition.changes:
+            steps = (go, *one.definition.steps)
+            found[at] = replace(one, definition=replace(one.definition, steps=steps))
+            break
+    return found
 
 
 def _targets(instances: Iterable[Instance]) -> dict[tuple[str, str], list[Instance]]:
@@ -216,8 +244,10 @@ class _Needs:
 
     def of(self, edges: Iterable[Edge], ids: Mapping[Key, str]) -> tuple[Need, ...]:
         needs = {
-            ids[target.key]: Need(ids[target.key], target.definition.name, hours)
-            for target, _, hours in edges
+            ids[target.key]: Need(
+                ids[target.key], target.definition.name, hours, need.hosts == "all"
+            )
+            for target, need, hours in edges
         }
         found = tuple(needs[key] for key in sorted(needs))
         return self._known.setdefault(found, found)

@@ -23,10 +23,19 @@ from generator.reading import schema, yaml_source
 from generator.templating import environment
 from generator.templating.templates import SPINE, TemplateTree
 
-_FLAGS = ("relaxed", "repeats", "replicates", "timeout", "otherwise", "ask", "who")
+_FLAGS = (
+    "always", "ask", "ends_shell", "otherwise", "relaxed", "repeats", "replicates", "risk",
+    "timeout", "wait", "who",
+)  # fmt: skip
 _BLOCKS = {
-    "wanted", "read", "require", "apply", "check", "diagnosis", "undo_require", "undo_apply",
+    "wanted", "read", "require", "apply", "check", "diagnosis", "undo_require", "undo_risk",
+    "undo_apply",
 }  # fmt: skip
+_WITHOUT_FILE = {"ask", "wait"}
+"""Steps with one of these keys are all data."""
+
+GO = f"{SPINE}/go.yml"
+"""The hold point before the first change of a package: who decided."""
 
 
 def load_products(tree: TemplateTree, environment: jinja2.Environment) -> tuple[Product, ...]:
@@ -38,6 +47,15 @@ def load_products(tree: TemplateTree, environment: jinja2.Environment) -> tuple[
     if reader.findings:
         raise FindingsError(reader.findings)
     return tuple(sorted(products, key=lambda product: (product.order, product.name)))
+
+
+def load_go(tree: TemplateTree, environment: jinja2.Environment) -> StepDefinition:
+    """The hold point before the first change; raises FindingsError with all mistakes in it."""
+    reader = _Reader(tree, environment)
+    document = reader._checked(GO, "go")
+    if document is None:
+        raise FindingsError(reader.findings)
+    return reader.step(SPINE, document.data, document, ())
 
 
 def load_phases(tree: TemplateTree) -> tuple[Phase, ...]:
@@ -111,12 +129,14 @@ class _Reader:
             for index, item in enumerate(data["steps"])
         )
         self.findings += _repeated_ids(steps, document, place)
+        self.findings += _following(steps, document, place)
         needs = tuple(
             NeedDefinition(
                 item["runbook"],
                 item["hosts"],
                 item.get("hours"),
                 document.mark((*place, "needs", index))[0],
+                item.get("optional", False),
             )
             for index, item in enumerate(data.get("needs", ()))
         )
@@ -147,7 +167,7 @@ class _Reader:
         line = document.mark((*place, "id"))[0]
         template = step_file(folder, data)
         blocks: frozenset[str] = frozenset()
-        if "ask" not in data:
+        if not _WITHOUT_FILE & data.keys():
             known = len(self.findings)
             blocks = self._blocks(template, document, (*place, "id"))
             if len(self.findings) == known:
@@ -162,6 +182,10 @@ class _Reader:
             blocks=blocks,
             source=document.display,
             line=line,
+            follows=tuple(data.get("after", ())),
+            once=data.get("scope") == "organization",
+            in_undo=data.get("in_undo", True),
+            undo_ask=back.get("ask", ""),
         )
 
     def _blocks(
@@ -264,6 +288,22 @@ def _repeated_ids(
             message = f"step id '{step.id}' stands twice in this runbook"
             yield _at(document, (*place, "steps", index, "id"), "T208", message)
         seen.add(step.id)
+
+
+def _following(
+    steps: tuple[StepDefinition, ...],
+    document: yaml_source.Document,
+    place: tuple[str | int, ...],
+) -> Iterator[Finding]:
+    """A step follows others that come before it, and that change something."""
+    changing: set[str] = set()
+    for index, step in enumerate(steps):
+        for at, name in enumerate(step.follows):
+            if name not in changing:
+                message = f"'{name}' is no changing step before '{step.id}' in this runbook"
+                yield _at(document, (*place, "steps", index, "after", at), "T231", message)
+        if step.acts:
+            changing.add(step.id)
 
 
 def _check_references(tree: TemplateTree, products: list[Product]) -> Iterator[Finding]:

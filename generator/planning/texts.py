@@ -53,7 +53,9 @@ class _Texts:
         self._values = plan.inventory.values
         numbers = _numbers(plan.forward, "")
         self._of = {False: numbers, True: {**numbers, **_numbers(plan.undo, "undo/")}}
-        self._undo_of = {runbook.undoes: f"undo/{runbook.number}" for runbook in plan.undo}
+        self._undo_of = {
+            runbook.undoes: f"undo/{runbook.number}" for runbook in plan.undo if runbook.undoes
+        }
         self._texts: dict[tuple[str, bool], str] = {}
         self._roles: dict[tuple[str, str], str] = {}
         self._steps: dict[tuple[int, int, bool, bool], Step] = {}
@@ -65,9 +67,6 @@ class _Texts:
         values: Values = runbook.definition.values
         if runbook.backward:
             values = {**values, **values.get("undo", {})}
-        steps = [s for s in runbook.definition.steps if s.changes or not runbook.undoes]
-        if runbook.undoes:
-            steps.reverse()
         source, line = f"templates/{runbook.definition.source}", runbook.definition.line
 
         def text(name: str, default: str = "") -> str:
@@ -81,6 +80,7 @@ class _Texts:
             "help": text("help", f"{product.team}, with the evidence file"),
             "stop": text("stop"),
             "minutes": text("minutes"),
+            "waits": text("waits", "0"),
         }
         return replace(
             runbook,
@@ -88,8 +88,8 @@ class _Texts:
             effect=text("effect"),
             texts=self._same.setdefault(tuple(texts.values()), texts),
             steps=tuple(
-                self._step(number, step, bool(runbook.undoes), names)
-                for number, step in enumerate(steps, start=1)
+                self._step(number, step, bool(runbook.undoes) and step.changes, names)
+                for number, step in enumerate(runbook.definition.steps, start=1)
             ),
         )
 

@@ -1,20 +1,25 @@
-"""The way back: one undo for each changing runbook, in the reverse order of work.
+"""The rollback: one undo for each changing runbook, in the reverse order of work.
 
-A gate that serves a changing runbook (a restart, a replication) follows its undo. Each undo
-waits for the undo of whatever was built upon what it takes back.
+A gate that serves a changing runbook (a restart, a wait) follows its undo, on every server that
+must notice. Each undo waits for the undo of whatever was built upon what it rolls back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from generator.planned import Need, Runbook
+from generator.planned import Need, Runbook, RunbookDefinition, StepDefinition
+
+Notices = Callable[[Runbook], bool]
+"""Whether the undo repeats this gate: `undo.when` of its role.yml, on its host."""
 
 
-def make(forward: Sequence[Runbook]) -> tuple[tuple[Runbook, ...], tuple[Runbook, ...]]:
+def make(
+    forward: Sequence[Runbook], notices: Notices
+) -> tuple[tuple[Runbook, ...], tuple[Runbook, ...]]:
     """The runbooks of undo/ in order, and the forward ones with the id of their undo."""
-    groups = _groups(forward)
+    groups = _groups(forward, notices)
     width = max([3, *(len(str(len(group))) for group in groups)])
     ids: dict[str, str] = {}
     numbers: dict[str, str] = {}
@@ -27,9 +32,11 @@ def make(forward: Sequence[Runbook]) -> tuple[tuple[Runbook, ...], tuple[Runbook
             ids[runbook.id] = f"{number}-{name}_{runbook.host.netbios}"
     waits = _waits(forward)
     served = _served(forward)
+    definitions: dict[int, RunbookDefinition] = {}
     backward = tuple(
         replace(
             _undo(runbook, ids, numbers, waits),
+            definition=definitions.setdefault(id(runbook.definition), _turned(runbook.definition)),
             serves=tuple(ids[one] for one in served[runbook.definition.serves]),
         )
         for group in groups
@@ -41,13 +48,37 @@ def make(forward: Sequence[Runbook]) -> tuple[tuple[Runbook, ...], tuple[Runbook
             undo=ids.get(runbook.id) if runbook.definition.changes else None,
             serves=served[runbook.definition.serves],
         )
-        if runbook.id in ids
-        else runbook
         for runbook in forward
     )
 
 
-def _groups(forward: Sequence[Runbook]) -> list[list[Runbook]]:
+def _turned(definition: RunbookDefinition) -> RunbookDefinition:
+    """Its steps in the undo: the changing ones in reverse, what stands between them in its place.
+
+    So a wait behind a change waits behind its rollback, and a hold point stays in front or behind.
+    """
+    chosen = definition.values.get("undo", {}).get("steps")
+    steps = [
+        step
+        for step in definition.steps
+        if step.changes or (step.in_undo and (chosen is None or step.id in chosen))
+    ]
+    last_first = iter([step for step in reversed(steps) if step.changes])
+    return replace(
+        definition,
+        steps=tuple(next(last_first) if step.changes else _again(step) for step in steps),
+    )
+
+
+def _again(step: StepDefinition) -> StepDefinition:
+    """A step that the undo repeats, in its own words where it has some."""
+    if not step.undo_texts.title:
+        return step
+    flags = {**step.flags, "ask": step.undo_ask} if step.undo_ask else step.flags
+    return replace(step, texts=step.undo_texts, flags=flags)
+
+
+def _groups(forward: Sequence[Runbook], notices: Notices) -> list[list[Runbook]]:
     """Changing runbooks by name, last first; a gate follows the last of those it serves."""
     by_name: dict[str, list[Runbook]] = {}
     for runbook in forward:
@@ -58,10 +89,10 @@ def _groups(forward: Sequence[Runbook]) -> list[list[Runbook]]:
         groups.append(by_name[name][::-1])
         for found in by_name.values():
             served = [one for one in changing if one in found[0].definition.serves]
-            # The first in the forward order is the last to be taken back.
+            # The first in the forward order is the last to be rolled back.
             if served[:1] == [name]:
-                groups.append(found)
-    return groups
+                groups.append([one for one in found if notices(one)])
+    return [group for group in groups if group]
 
 
 def _waits(forward: Sequence[Runbook]) -> dict[str, list[Runbook]]:
@@ -97,7 +128,7 @@ def _undo(
         needs = [Need(ids[later.id], later.definition.name) for later in waits[runbook.id]]
     else:
         # A gate waits for the undo that it serves and for the gates before it.
-        needs = [Need(ids[need.id], need.name) for need in runbook.needs if need.id in ids]
+        needs = [replace(one, id=ids[one.id], hours=None) for one in runbook.needs if one.id in ids]
     return replace(
         runbook,
         id=ids[runbook.id],

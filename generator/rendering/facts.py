@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from generator.planned import Plan, Runbook, Step
+from generator.planned import Plan, Runbook, Step, StepDefinition
 from generator.templating import expressions
 from generator.templating.powershell import ZERO_HASH
 
 
 def step_names(plan: Plan, runbook: Runbook) -> dict[str, Any]:
-    """The names a step file may use: inventory, host, this runbook, its predecessors.
+    """The names that every step file of a runbook may use: inventory, host, runbook, predecessors.
 
-    `past` maps `product.action` to the id of the predecessor of that name in this direction,
-    `serves` is the list of ids of the changing runbooks that a gate belongs to.
+    `past` maps `product.action` to the id of the predecessor of that name in this direction.
     """
     past: dict[str, str] = {}
     for need in runbook.needs:
@@ -29,9 +28,14 @@ def step_names(plan: Plan, runbook: Runbook) -> dict[str, Any]:
         },
         "backward": runbook.backward,
         "past": past,
-        "serves": list(runbook.serves),
+        "follows": [],
         "shell": runbook.definition.values.get("shell", True),
     }
+
+
+def names_of_step(names: dict[str, Any], step: StepDefinition) -> dict[str, Any]:
+    """The same for one step: `follows` are the ids of the steps that it comes after."""
+    return {**names, "follows": list(step.follows)} if step.follows else names
 
 
 def product_names(runbook: Runbook) -> dict[str, Any]:
@@ -46,7 +50,7 @@ def product_names(runbook: Runbook) -> dict[str, Any]:
 def step_heading(runbook: Runbook, step: Step) -> dict[str, Any]:
     """The heading of a step: fixed fields in a fixed order, left out where there is no text."""
     texts, flags = step.texts, step.definition.flags
-    check = not flags.keys() & {"ask"} and not _applies(runbook, step)
+    check = not flags.keys() & {"ask", "wait"} and not step.definition.acts
     number = f"{step.number} of {len(runbook.steps)}"
     lines = [
         ("Why", texts.why),
@@ -69,12 +73,10 @@ def runbook_names(
     runbook: Runbook,
     after: Runbook | None,
     commands: Sequence[str],
-    hashes: Mapping[str, str],
 ) -> dict[str, Any]:
     """The names that header and facts use.
 
-    `after` is the next runbook in the order of work, `commands` are those that must be there,
-    `hashes` the content hashes of the runbooks before this one by their ids.
+    `after` is the next runbook in the order of work, `commands` are those that must be there.
     """
     change = plan.inventory.values["change"]
     names = step_names(plan, runbook)
@@ -104,12 +106,10 @@ def runbook_names(
             for step in runbook.steps
         ],
         "window": window,
-        "needs": [
-            {"id": need.id, "hash": hashes[need.id], "hours": need.hours} for need in runbook.needs
-        ],
-        "undoes": {"id": runbook.undoes, "hash": hashes[runbook.undoes]}
-        if runbook.undoes
-        else None,
+        "needs": _gates(runbook),
+        "serves": [need.id for need in runbook.needs if need.id in runbook.serves],
+        "undoes": runbook.undoes or "",
+        "witness": bool(change.get("witness", False)),
         "voids": [counterpart] if counterpart else [],
         "commands": list(commands),
         "members": [expressions.located(member, names, *place) for member in members],
@@ -125,9 +125,18 @@ def with_next(plan: Plan) -> Iterator[tuple[Runbook, Runbook | None]]:
         yield from zip(line, (*line[1:], None), strict=True)
 
 
-def _applies(runbook: Runbook, step: Step) -> bool:
-    block = "undo_apply" if runbook.undoes else "apply"
-    return block in step.definition.blocks
+def _gates(runbook: Runbook) -> list[dict[str, Any]]:
+    """The gates as facts: one for each predecessor, and one for all instances of one runbook.
+
+    The engine finds the ids of the latter in the table of the change, so that a script is as long
+    for thirty servers as for two.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for need in runbook.needs:
+        product_action = need.id.split("-", 2)[2].rpartition("_")[0]
+        gate = {"hours": need.hours, **({"all": product_action} if need.every else {"id": need.id})}
+        found.setdefault(product_action if need.every else need.id, gate)
+    return list(found.values())
 
 
 def _kind(runbook: Runbook) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from generator import progress
-from generator.built import Build, Piece, RenderedRunbook
+from generator.built import Build, Launcher, Piece, RenderedRunbook
 from generator.findings import Finding, FindingsError
 from generator.model import Values
 from generator.planned import Product, Runbook
@@ -45,6 +45,7 @@ class Judge:
 
     def __init__(self, products: Sequence[Product], base: Values, tree: TemplateTree) -> None:
         self._templates = Locator(tree)
+        self._base = load(base, "", {})
         self._catalogues = {
             product.name: load(base, product.name, product.commands) for product in products
         }
@@ -60,13 +61,19 @@ class Judge:
         sizes: list[tuple[str, int]] = []
         for piece in script.pieces:
             judged = self.judged(piece, product, version)
-            yield from self._findings(script.runbook, piece, judged.problems, line)
+            yield from self._findings(script.runbook.file, piece, judged.problems, line)
             line += judged.size
             if not _is_engine(piece):
                 sizes.append((piece.name, judged.reading))
         whole = Piece("script", "", "")
-        of_all = (*apply("size", sizes), *self._bytes(script))
-        yield from self._findings(script.runbook, whole, of_all, 1)
+        of_all = (*apply("size", sizes, script.runbook.touches), *self._bytes(script))
+        yield from self._findings(script.runbook.file, whole, of_all, 1)
+
+    def judge_launcher(self, launcher: Launcher) -> Iterator[Finding]:
+        """Findings in Start-Change.ps1, which no product has a part of."""
+        known = problems(launcher.piece.marked, self._base, "", engine=True)
+        of_bytes = tuple(apply("bytes", launcher.data, launcher.data))
+        yield from self._findings("Start-Change.ps1", launcher.piece, (*known, *of_bytes), 1)
 
     def judged(self, piece: Piece, product: str, version: str) -> Judged:
         """What is known of a piece, judged when one of its shape was not judged before."""
@@ -105,9 +112,9 @@ class Judge:
         yield from apply("bytes", head, script.data)
 
     def _findings(
-        self, runbook: Runbook, piece: Piece, problems: _Verdict, first: int
+        self, script: str, piece: Piece, problems: _Verdict, first: int
     ) -> Iterator[Finding]:
-        """The problems of a piece that begins at line `first` of its script."""
+        """The problems of a piece that begins at line `first` of its script, a file name."""
         lines = marks.text_of(piece.marked).split("\n") if problems else []
         for problem in problems:
             # A line's length differs with the server: one finding for each place, not each length.
@@ -116,7 +123,7 @@ class Judge:
                 continue
             text = lines[problem.line - 1] if 0 < problem.line <= len(lines) else ""
             place = self._templates.template_line(piece.template, text)
-            file, line, source = place or (runbook.file, first + problem.line - 1, text)
+            file, line, source = place or (script, first + problem.line - 1, text)
             if self._known(problem.code, file, line, said):
                 continue
             column = len(source) - len(source.lstrip()) + 1
@@ -186,5 +193,6 @@ def check(
         version = own or values[runbook.definition.product].get("version", "")
         found += judge.judge(script, str(version))
         yield script
+    found += judge.judge_launcher(build.launcher)
     if found:
         raise FindingsError(found)

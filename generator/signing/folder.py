@@ -26,8 +26,8 @@ class Folder:
 
     @property
     def scripts(self) -> tuple[str, ...]:
-        """The paths of the runbooks, in the order of work."""
-        return tuple(entry["path"] for entry in self.record["runbooks"])
+        """The paths of the scripts that are signed, in the order of work."""
+        return manifest.scripts(self.record)
 
     @property
     def window_end(self) -> datetime:

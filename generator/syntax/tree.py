@@ -208,8 +208,8 @@ FACTS = "facts"
 READING = frozenset({"Wanted", "Read", "Require", "Check", "Diagnosis", "Product", "Probe", FACTS})
 """Where nothing may change: these blocks of a step and of a product, and the facts."""
 
-_STEP_BLOCKS = {"Wanted", "Read", "Require", "Apply", "Check", "Diagnosis"}
-_RUNBOOK_BLOCKS = {"Product", "Shell", "Probe", "Save"}
+_STEP_BLOCKS = {"Wanted", "Read", "Require", "Risk", "Apply", "Check", "Diagnosis"}
+_RUNBOOK_BLOCKS = {"Product", "Shell", "Probe", "Discard", "Save"}
 
 
 def block_of(node: Node, engine: bool = False) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from pathlib import Path
 from generator.built import Build, Summary
 from generator.errors import OutputError
 from generator.files import names
+from generator.rendering import launcher
 from generator.templating.powershell import without_signature
 from generator.templating.templates import TemplateTree
 from generator.writing import comparison, manifest, runsheet, swap
@@ -78,18 +79,23 @@ class Contents:
         for script in self._build.rendered:
             path = script.runbook.file
             summaries.append(script.summary)
-            data, digest = script.data, manifest.sha256(script.data)
-            # Only a recorded file with other bytes can be this one with a signature.
-            if self._folder and recorded.get(path, digest) != digest:
-                data = _as_signed(data, self._folder / path, recorded[path])
-                digest = manifest.sha256(data)
-            self.digests[path] = digest
-            yield path, (data,)
+            yield path, self._script(path, script.data, recorded)
+        yield launcher.NAME, self._script(launcher.NAME, self._build.launcher.data, recorded)
         sheet = runsheet.stream(self._build, summaries, self._tree)
         yield runsheet.NAME, self._hashed(runsheet.NAME, (text.encode() for text in sheet))
         record = manifest.stream(self._build, summaries, [runsheet.NAME], self.digests)
         yield manifest.NAME, self._hashed(manifest.NAME, record)
         yield manifest.SUMS, self._hashed(manifest.SUMS, manifest.sums_of(self.digests))
+
+    def _script(self, path: str, data: bytes, recorded: Mapping[str, str]) -> tuple[bytes]:
+        """A script, or the signed one that is in its place."""
+        digest = manifest.sha256(data)
+        # Only a recorded file with other bytes can be this one with a signature.
+        if self._folder and recorded.get(path, digest) != digest:
+            data = _as_signed(data, self._folder / path, recorded[path])
+            digest = manifest.sha256(data)
+        self.digests[path] = digest
+        return (data,)
 
     def _hashed(self, path: str, parts: Iterable[bytes]) -> Iterator[bytes]:
         digest = hashlib.sha256()
@@ -122,7 +128,7 @@ def write(
     files = [one.file for one in build.plan.runbooks]
     problems = [
         *names.problems_of_one(build.folder),
-        *names.problems([*files, runsheet.NAME, manifest.NAME, manifest.SUMS]),
+        *names.problems([*files, launcher.NAME, runsheet.NAME, manifest.NAME, manifest.SUMS]),
     ]
     if problems:
         raise OutputError(

@@ -17,6 +17,7 @@ from typing import Any
 from generator import __version__
 from generator.built import Build, Summary
 from generator.errors import IntegrityError
+from generator.rendering import launcher
 from generator.untrusted import document
 
 NAME = "manifest.json"
@@ -37,7 +38,7 @@ def stream(
 
     `documents` are the paths of those beside the scripts; `digests` (path -> SHA-256) has both.
     """
-    frame = _frame(build, {path: digests[path] for path in documents})
+    frame = _frame(build, {path: digests[path] for path in documents}, digests[launcher.NAME])
     before, empty, after = encode(frame).partition(b'"runbooks": []')
     yield before
     if not summaries:
@@ -52,7 +53,7 @@ def stream(
     yield after
 
 
-def _frame(build: Build, documents: Mapping[str, str]) -> dict[str, Any]:
+def _frame(build: Build, documents: Mapping[str, str], launched: str) -> dict[str, Any]:
     """The manifest but for its runbooks."""
     inventory = build.plan.inventory
     change = inventory.values["change"]
@@ -70,6 +71,11 @@ def _frame(build: Build, documents: Mapping[str, str]) -> dict[str, Any]:
             "window": {name: window[name] for name in ("from", "until")} if window else None,
         },
         "engine_sha256": build.engine_hash,
+        "launcher": {
+            "path": launcher.NAME,
+            "sha256": launched,
+            "content_sha256": build.launcher.content_hash,
+        },
         "runbooks": [],
         "documents": [
             {"path": path, "sha256": digest} for path, digest in sorted(documents.items())
@@ -84,9 +90,13 @@ def encode(manifest: Mapping[str, Any]) -> bytes:
 
 def hashes(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Path -> SHA-256 of the bytes of every file that the manifest vouches for."""
-    return {
-        entry["path"]: entry["sha256"] for entry in (*manifest["runbooks"], *manifest["documents"])
-    }
+    entries = (*manifest["runbooks"], manifest["launcher"], *manifest["documents"])
+    return {entry["path"]: entry["sha256"] for entry in entries}
+
+
+def scripts(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """The paths of all scripts, which are signed: the runbooks, and what starts them."""
+    return tuple(entry["path"] for entry in (*manifest["runbooks"], manifest["launcher"]))
 
 
 def with_files(manifest: Mapping[str, Any], changed: Mapping[str, bytes]) -> dict[str, Any]:
@@ -101,7 +111,7 @@ def with_hashes(manifest: Mapping[str, Any], digests: Mapping[str, str]) -> dict
         return {**old, "sha256": digests.get(old["path"], old["sha256"])}
 
     lists = {name: [entry(old) for old in manifest[name]] for name in ("runbooks", "documents")}
-    return {**manifest, **lists}
+    return {**manifest, **lists, "launcher": entry(manifest["launcher"])}
 
 
 def sums(manifest: Mapping[str, Any], data: bytes) -> bytes:
