@@ -591,12 +591,15 @@ function Clear-Receipt ([string[]] $Ids, [string] $Outcome) {
 function Write-RunbookReceipt ([string] $Outcome) {
     # A run that only found everything done leaves a completed receipt as it is, unless it is
     # one of checks that rely on nothing lasting: a preflight, whose receipt grows old.
-    $relied = ConvertTo-RunbookJson -Value @($Runbook.Relied)
+    $lasting = { -not $_.expires }
+    $relied = @($Runbook.Relied | Where-Object -FilterScript $lasting)
     $old = Find-Receipt -Id $Runbook.Id
     if ($old -and -not $Runbook.Touched -and
         (Get-Field -Object $old.Receipt -Name 'hash') -eq $Runbook.ContentHash) {
         $Runbook.Changed = $old.Receipt.changed
-        $same = $relied -eq (ConvertTo-RunbookJson -Value @($old.Receipt.relied))
+        # A preflight that was run again since is no news for what was done by then.
+        $then = @($old.Receipt.relied | Where-Object -FilterScript $lasting)
+        $same = (ConvertTo-RunbookJson -Value $relied) -eq (ConvertTo-RunbookJson -Value $then)
         $roots = @($Runbook.Needs; $Runbook.Steps.Apply) | Where-Object -FilterScript {
             $_ -and -not ($_ -is [hashtable] -and $_['Hours']) }
         $good = $Runbook.Code -eq 0 -and $Runbook.Good -contains $old.Receipt.outcome
