@@ -17,6 +17,7 @@ from generator.built import Build, Launcher, Piece, RenderedRunbook, Scripts, Su
 from generator.planned import Plan, Product, Runbook, Step, StepDefinition
 from generator.rendering import facts, launcher
 from generator.rendering.blocks import Blocks
+from generator.rendering.engine import EngineParts
 from generator.rendering.spool import Spool
 from generator.rendering.used import UsedCommands
 from generator.templating import marks, powershell
@@ -60,6 +61,7 @@ class Renderer:
         self._blocks = Blocks(tree)
         self._parameters = self._blocks.plain("parameters.ps1")
         self._engine = self._blocks.plain("engine.ps1")
+        self._parts = EngineParts(self._blocks)
         self._engine_data = powershell.encode(self._engine.marked)
         self.engine_hash = hashlib.sha256(self._engine_data).hexdigest()
         self.launcher = Launcher()
@@ -78,7 +80,8 @@ class Renderer:
             for (runbook, after), texts in zip(facts.with_next(self._plan), aside, strict=True):
                 names = facts.runbook_names(self._plan, runbook, after, used.of(runbook))
                 work = _pieces(runbook, texts)
-                script = self._script(runbook, work, names, wanted.pop(runbook.id))
+                parts = self._parts.of(runbook, used.called_by(runbook))
+                script = self._script(runbook, (*work, *parts), names, wanted.pop(runbook.id))
                 hashes[runbook.id] = script.content_hash
                 yield script
         self._launch(hashes)

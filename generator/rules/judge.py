@@ -21,7 +21,7 @@ from generator.rules.locate import Locator
 from generator.rules.rule import RULES, Problem, apply
 from generator.rules.steps import reading_lines
 from generator.syntax.calls import own_functions, uses
-from generator.syntax.catalogue import Catalogue, load
+from generator.syntax.catalogue import Catalogue, Command, load
 from generator.syntax.tree import parse
 from generator.templating import marks
 from generator.templating.templates import SPINE, TemplateTree
@@ -46,6 +46,7 @@ class Judge:
     def __init__(self, products: Sequence[Product], base: Values, tree: TemplateTree) -> None:
         self._templates = Locator(tree)
         self._base = load(base, "", {})
+        self._engine_functions = _functions_of_engine(tree)
         self._catalogues = {
             product.name: load(base, product.name, product.commands) for product in products
         }
@@ -93,7 +94,10 @@ class Judge:
         key = (shape, constant, product, version)
         known = self._shapes.get(key)
         if known is None:
-            verdict = judge_shape(shape, self._catalogues[product], version, constant)
+            catalogue = self._catalogues[product]
+            if constant:
+                catalogue = catalogue.with_functions(self._engine_functions)
+            verdict = judge_shape(shape, catalogue, version, constant)
             known = self._shapes[key] = verdict, reading_lines(shape) + 1
         verdict, reading = known
         lines = marks.text_of(marked).split("\n")
@@ -176,8 +180,18 @@ def _judge_lines(lines: Sequence[str]) -> Iterator[Problem]:
                 yield replace(problem, line=number)
 
 
+def _functions_of_engine(tree: TemplateTree) -> list[Command]:
+    """The functions of the engine and of its parts, which call each other."""
+    found: list[Command] = []
+    for name in tree.files(".ps1"):
+        path = tree.find(name)
+        if path is not None and name.startswith(f"{SPINE}/engine"):
+            found += own_functions(parse(path.read_text("utf-8", "replace"), engine=True))
+    return found
+
+
 def _is_engine(piece: Piece) -> bool:
-    return piece.template == f"{SPINE}/engine.ps1"
+    return piece.template.startswith(f"{SPINE}/engine")
 
 
 def check(

@@ -89,49 +89,6 @@ function Write-RunbookFile ([string] $Path, [object] $Value) {
     }
 }
 
-function Get-WebAnswer ([string] $Url, [string] $Token) {
-    # The only web access. It never throws: Status is 0 when nobody answered, and Problem says
-    # why. Certificates are judged by Windows. Join the texts of a header before you search
-    # them: .NET Framework divides some headers at their commas.
-    $found = @{
-        Url = $Url; Status = 0; Problem = ''; Headers = @{}; Body = ''; Date = $null; Proxy = ''
-    }
-    $response = $null
-    $ProgressPreference = 'SilentlyContinue'
-    try {
-        # Zero is the choice of Windows itself: adding TLS 1.2 (3072) would take others away.
-        $allow = [System.Net.ServicePointManager]::SecurityProtocol
-        if ([int] $allow) { [System.Net.ServicePointManager]::SecurityProtocol = $allow -bor 3072 }
-        $proxy = [System.Net.WebRequest]::DefaultWebProxy
-        if ($proxy -and -not $proxy.IsBypassed([uri] $Url)) {
-            $found.Proxy = [string] $proxy.GetProxy([uri] $Url)
-        }
-        $ask = @{ Uri = $Url; UseBasicParsing = $true; TimeoutSec = 30; ErrorAction = 'Stop' }
-        if ($Token) { $ask.Headers = @{ Authorization = "Bearer $Token" } }
-        $answer = Invoke-WebRequest @ask
-        $response = $answer.BaseResponse
-        $found.Body = $answer.Content
-        if ($found.Body -is [byte[]]) { $found.Body = $Runbook.Utf8.GetString($found.Body) }
-    } catch {
-        # A refusal such as 401 is an answer as well; its body stands in the details.
-        $found.Body = [string] $_.ErrorDetails
-        $response = Get-Field -Object $_.Exception -Name 'Response'
-        $kind = [string] (Get-Field -Object $_.Exception -Name 'Status')
-        if (-not $kind) { $kind = $_.Exception.GetType().Name }
-        $found.Problem = "${kind}: $($_.Exception.GetBaseException().Message)"
-    }
-    if ($response) {
-        $found.Problem = ''
-        $found.Status = [int] $response.StatusCode
-        foreach ($name in $response.Headers.AllKeys) {
-            $found.Headers[$name.ToLowerInvariant()] = [string[]] $response.Headers.GetValues($name)
-        }
-        $at = [string] $response.Headers['Date'] -as [datetime]
-        if ($at) { $found.Date = $at.ToUniversalTime() }
-    }
-    $found
-}
-
 # --- 2 Evidence: what the operator sees is what is recorded --------------------------
 function Write-RunbookEvent ([string] $Status, [string] $Message, [int] $Number, [object] $Data) {
     # One line on the screen in local time, one record in the evidence in UTC, chained.
@@ -658,19 +615,6 @@ function Test-StepValue ([object] $Wanted, [object] $Present) {
     $extra.Count + $missing.Count -eq 0
 }
 
-function Test-StepValueBetween ([object] $Before, [object] $Left, [object] $Present) {
-    # Undo: as it was, as this change left it, or a list on the way from one to the other.
-    $same = (Test-StepValue -Wanted $Before -Present $Present) -or
-    (Test-StepValue -Wanted $Left -Present $Present)
-    $single = $Present -is [string] -or $Left -is [System.Collections.IDictionary]
-    if ($same -or $single) { return $same }
-    $either = @($Before) + @($Left)
-    $both = @($Before | Where-Object -FilterScript { @($Left) -contains $_ })
-    $foreign = @($Present | Where-Object -FilterScript { $either -notcontains $_ })
-    $lost = @($both | Where-Object -FilterScript { $Present -notcontains $_ })
-    $foreign.Count + $lost.Count -eq 0
-}
-
 function Read-StepState ([hashtable] $Step) {
     # Sets Present: one table with the wanted names, and apart from them Identity and Source.
     $found = @(& $Step.Read $Step.Source $Runbook.Past)
@@ -854,54 +798,6 @@ function Get-ForwardReason ([hashtable] $Step) {
     }
 }
 
-function Get-UndoReason ([hashtable] $Step) {
-    # Only what this change left, by value and by identity, may be taken back.
-    $left = $Step.Wanted
-    if ($Step.After) { $left = $Step.After }
-    $proven = $Step.After -and $Step.After.Proof -eq 'changed'
-    $keep = "keep the whole step with -KeepPresent '$($Step.Id)' -Reason '...'"
-    $Step.Unproven = @()
-    foreach ($name in $Step.Wanted.Keys) {
-        $now = Format-StepValue -Value $Step.Present[$name]
-        $state = @{ Before = $Step.Before[$name]; Left = $left[$name] }
-        if (-not (Test-StepValueBetween @state -Present $Step.Present[$name])) {
-            "$name is $now, this change left $(Format-StepValue -Value $left[$name]). " +
-            "Ask who changed it; put it back, or $keep."
-        }
-        if (-not $proven -and $Step.Todo -contains $name) { $Step.Unproven += "$name $now" }
-        if (-not $Step.After) { continue }
-        $ours = @($Step.Before.Identity[$name]) + @($Step.After.Identity[$name])
-        $foreign = @($Step.Present.Identity[$name] | Where-Object -FilterScript {
-                $_ -and $ours -notcontains $_ })
-        if ($foreign.Count -gt 0) {
-            "$name $now is not what this change made: it has the identity " +
-            "$(Format-StepValue -Value $foreign). Remove it by hand if it shall go, or $keep."
-        }
-    }
-}
-
-function Get-OrphanReason ([hashtable] $Step) {
-    # Undo without records: what looks like ours is named and left alone, unless undo left it so.
-    $own = Find-Receipt -Id $Runbook.Id
-    $left = @{}
-    if ($own -and $Runbook.Good -contains $own.Receipt.outcome) {
-        $left = ConvertTo-StepValue -Value @($own.Receipt.steps)[$Step.Number - 1].state
-    }
-    $alike = @(foreach ($name in $Step.Wanted.Keys) {
-            $wanted = $Step.Wanted[$name]
-            $same = @($Step.Present[$name] | Where-Object -FilterScript { $_ -and (
-                        $wanted -contains $_ -or (Test-StepValue -Wanted $wanted -Present $_)) })
-            $known = (Test-Kept -Step $Step -Name $name) -or ($left.Contains($name) -and
-                (Test-StepValue -Wanted $left[$name] -Present $Step.Present[$name]))
-            if ($same.Count -gt 0 -and -not $known) { "$name is $(Format-StepValue -Value $same)" }
-        })
-    if ($alike.Count -gt 0) {
-        "$($Step.Id): $($alike -join ', '), as $($Runbook.Undoes) would leave it. There is no " +
-        'record of it here, nothing was taken back. Find the records, or keep the whole step ' +
-        "with -KeepPresent '$($Step.Id)' -Reason '...'."
-    }
-}
-
 function Get-StepReason ([hashtable] $Step) {
     # Reads and judges a step; answers with the reasons to refuse, each with the step's id.
     Read-StepState -Step $Step
@@ -925,24 +821,6 @@ function Get-StepReason ([hashtable] $Step) {
         if ($Step.Risk) { Get-RiskReason -Step $Step -Before $before }
     )
     $reasons | Where-Object -FilterScript { $_ } | ForEach-Object -Process { "$($Step.Id): $_" }
-}
-
-function Get-RiskReason ([hashtable] $Step, [object] $Before) {
-    # Data of users would be harmed: reasons as from Require. Where reading that fails, and only
-    # there, a person may go past it who has looked by hand.
-    try { return & $Step.Risk $Before $Step.Present } catch { $text = Get-FailureText -Failure $_ }
-    if ($Step.RiskAccepted) { return }
-    if ($Runbook.Given.AcceptRisk -notcontains $Step.Id -or $Runbook.Preview) {
-        return "$($Step.Count) That cannot be read: $text Repair that, then run this again. If " +
-        'it cannot be repaired, look by hand, and if who owns these data agrees, use ' +
-        "-AcceptRisk '$($Step.Id)' -Reason '...'."
-    }
-    $null = Confirm-Question -Step $Step -Hold -Question "$text Go on without this reading?"
-    $count = Read-Answer -Question "$($Step.Count) Type the number that you read by hand"
-    Write-StepEvent -Step $Step -Status 'answer' -Lines "$($Step.Count) $count."
-    if ($count -ne '0') { return "$($Step.Count) By hand somebody read '$count', wanted is 0." }
-    Add-Override -Message "$($Step.Id): $text The risk is accepted."
-    $Step.RiskAccepted = $true
 }
 
 # --- 6 Working a step: ask, judge again, record, apply, read until it holds, record --
@@ -1011,18 +889,6 @@ function Wait-Step ([hashtable] $Step) {
             Write-StepEvent -Step $Step -Status 'wait' -Lines $text
         }
         Start-Sleep -Seconds 5
-    }
-}
-
-function Clear-UndoneRecord {
-    # After-records first: a cut-off here leaves a state that any run can go on from.
-    $stamp = (Get-UtcText) -replace '[:.]', ''
-    foreach ($kind in 'After', 'Before') {
-        foreach ($step in $Runbook.Steps) {
-            $path = Get-RecordPath -Step $step -Kind $kind
-            if (-not [System.IO.File]::Exists($path)) { continue }
-            [System.IO.File]::Move($path, "$path.undone-$stamp")
-        }
     }
 }
 

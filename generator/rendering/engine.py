@@ -1,0 +1,27 @@
+"""The parts of the engine that not every runbook carries; each is the same text wherever it is."""
+
+from __future__ import annotations
+
+from generator.built import Piece
+from generator.planned import Runbook
+from generator.rendering.blocks import Blocks
+from generator.syntax.tree import parse
+
+_UNDO = "engine_undo.ps1"
+_CALLED = ("engine_web.ps1",)
+
+
+class EngineParts:
+    """Which parts a runbook carries: an undo that of undo, others what its steps call."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self._undo = blocks.plain(_UNDO)
+        self._called = {
+            piece: frozenset(parse(piece.marked, engine=True).functions)
+            for piece in map(blocks.plain, _CALLED)
+        }
+
+    def of(self, runbook: Runbook, called: frozenset[str]) -> tuple[Piece, ...]:
+        """The parts, in a fixed order; `called` is everything that its steps call."""
+        parts = [piece for piece, names in self._called.items() if not names.isdisjoint(called)]
+        return (*parts, self._undo) if runbook.undoes else tuple(parts)
