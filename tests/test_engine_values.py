@@ -25,7 +25,7 @@ def engine(tmp_path):
     """Run words of the engine without a runbook; answers with what they print."""
 
     def run(code: str, **more: str) -> str:
-        text = (toy.SPINE / "engine.ps1").read_text()
+        text = "\n".join((toy.SPINE / name).read_text() for name in toy.ENGINE)
         path = tmp_path / "unit.ps1"
         path.write_text(START + text[: text.index("$facts = @{")] + code)
         environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "NO_COLOR": "1", **more}

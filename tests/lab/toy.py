@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,6 +23,8 @@ CHANGE = f"10-001-toy-change_{HOST}"
 CHECK = f"50-001-toy-check_{HOST}"
 UNDO = f"01-001-undo-toy-change_{HOST}"
 ZERO = "0" * 64
+ENGINE = ("engine_web.ps1", "engine_undo.ps1", "engine.ps1")
+"""The engine with all its parts."""
 
 STATE = {"text": "", "list": ["a", "b"], "objects": [{"Guid": "g0", "Name": "theirs"}]}
 """The area `toy` of a lab's state at first."""
@@ -35,7 +38,7 @@ FACTS = """$Runbook = @{{
     Signer = '{signer}'
     Window = {window}
     Needs = @({needs})
-    Serves = @()
+    Serves = @({serves})
     Undoes = '{undoes}'
     Voids = @({voids})
     Witness = ${witness}
@@ -150,11 +153,15 @@ def write(
     members: str = "",
     hours: int | None = None,
     witness: str = "false",
+    serves: str = "",
 ) -> Scripts:
-    """The three runbooks; `hours` lets the check's receipt of 10-001 expire."""
+    """The three runbooks; `hours` lets the check's receipt of 10-001 expire, and `serves` names
+    the receipts that actions of the check serve.
+    """
     (folder / "undo").mkdir(parents=True, exist_ok=True)
     facts = {
         "signer": signer, "members": members, "zero": ZERO, "host": HOST, "witness": witness,
+        "serves": "",
     }  # fmt: skip
     need = f"@{{ Id = '{CHANGE}'" + ("" if hours is None else f"; Hours = {hours}") + " }"
     hashes = {
@@ -167,7 +174,8 @@ def write(
         CHECK: _script(
             folder / f"{CHECK}.ps1",
             CHECKS if checks is None else checks,
-            {**facts, "id": CHECK, "window": "$null", "needs": need, "undoes": "", "voids": ""},
+            {**facts, "id": CHECK, "window": "$null", "needs": need, "undoes": "", "voids": "",
+             "serves": serves},
         ),
         UNDO: _script(
             folder / "undo" / f"{UNDO}.ps1",
@@ -190,6 +198,13 @@ def write_table(folder: Path, hashes: Mapping[str, Sequence[str]]) -> None:
     (folder / "Start-Change.ps1").write_bytes(text.encode("ascii"))
 
 
+def hash_of(path: Path) -> str:
+    """The content hash that a toy runbook carries in itself."""
+    found = re.search(r"ContentHash = '([0-9a-f]{64})'", path.read_text("ascii"))
+    assert found is not None
+    return found.group(1)
+
+
 def text_of(step: str) -> str:
     """The hash that names the text of a step in records; the same forward and in undo."""
     return hashlib.sha256(FORWARD[step].partition("    Apply")[0].encode()).hexdigest()
@@ -203,7 +218,8 @@ def _script(path: Path, steps: dict[str, str], facts: dict[str, str]) -> str:
         own = hashlib.sha256(step.partition("    Apply")[0].encode()).hexdigest()
         text += "$Runbook.Steps += , @{\n" + step.replace("{number}", str(number))
         text += f"    Text = '{own}'\n}}\n"
-    text = (text + "\n" + (SPINE / "engine.ps1").read_text()).replace("\n", "\r\n")
+    engine = "\n".join((SPINE / name).read_text() for name in ENGINE)
+    text = (text + "\n" + engine).replace("\n", "\r\n")
     digest = hashlib.sha256(text.encode("ascii")).hexdigest()
     path.write_bytes(text.replace(f"'{ZERO}'", f"'{digest}'", 1).encode("ascii"))
     return digest

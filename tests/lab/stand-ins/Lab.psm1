@@ -3,6 +3,7 @@
 $script:Calls = 0
 $script:Open = New-Object -TypeName System.Collections.ArrayList
 $script:Slept = 0
+$script:Sleeps = 0
 $script:Looks = 0
 
 function Invoke-LabFault {
@@ -138,6 +139,10 @@ function Start-Sleep {
     [CmdletBinding()]
     param ([int] $Seconds)
 
+    $script:Sleeps += 1
+    if ($env:LAB_WAKE -and [int] $env:LAB_WAKE -eq $script:Sleeps) {
+        throw 'Lab: the wait was interrupted'
+    }
     $script:Slept += $Seconds
     [System.IO.File]::WriteAllText("$env:LAB_DIR/slept", $script:Slept)
 }

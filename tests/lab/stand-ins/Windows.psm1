@@ -133,16 +133,25 @@ function Get-Acl {
     if ($env:LAB_OWNER -and $LiteralPath.EndsWith($env:LAB_OWNER)) {
         $owner = 'S-1-5-21-1-2-3-1105'
     }
-    # Only icacls.exe gives a folder its closed rights; before that it inherits.
+    # Only icacls.exe gives a folder its closed rights; before that it inherits. Explorer gives
+    # whoever opens a folder with it an entry of its own (KB 950934).
     $log = "$env:LAB_DIR/icacls.log"
     $short = $LiteralPath.Replace("$env:LAB_DIR/", '')
-    $rights = 'D:AI(A;OICIID;FA;;;SY)(A;OICIID;FA;;;BA)(A;OICIID;0x1200a9;;;BU)'
-    $ours = "`n$short /inheritance:r"
-    if ([System.IO.File]::Exists($log) -and [System.IO.File]::ReadAllText($log).Contains($ours)) {
-        $rights = 'D:PAI(A;OICI;FA;;;BA)(A;OICI;FA;;;SY)'
-        if (Get-LabFlag -Name 'open-folder') {
-            $rights += '(A;OICI;0x1301bf;;;BU)'
+    $inherited = 'D:AI(A;OICIID;FA;;;SY)(A;OICIID;FA;;;BA)(A;OICIID;0x1200a9;;;BU)'
+    $rights = $inherited
+    if ([System.IO.File]::Exists($log)) {
+        foreach ($line in [System.IO.File]::ReadAllLines($log)) {
+            if ($line.StartsWith("$short /reset")) {
+                $rights = $inherited
+            } elseif ($line.StartsWith("$short /inheritance:r")) {
+                $rights = 'D:PAI(A;OICI;FA;;;BA)(A;OICI;FA;;;SY)'
+            } elseif ($line.StartsWith("$short explorer")) {
+                $rights += '(A;OICI;0x1200a9;;;S-1-5-21-1-2-3-1106)'
+            }
         }
+    }
+    if ($rights -ne $inherited -and (Get-LabFlag -Name 'open-folder')) {
+        $rights += '(A;OICI;0x1301bf;;;BU)'
     }
     [pscustomobject] @{ Sddl = "O:${owner}G:S-1-5-21-1-2-3-513$rights" }
     Exit-LabCall -Name 'Get-Acl'
