@@ -24,6 +24,9 @@ CLOSING = len("})) {")
 IN_A_ROW = 32
 """So many pieces of a string stand in a row; more are joined in groups."""
 
+IN_A_PIECE = 60
+"""So many characters of plain text stand in one piece, if there are blanks between them."""
+
 REMEMBERED = 4_096
 """The same names and sentences stand in thousands of scripts: so many are kept."""
 
@@ -41,6 +44,7 @@ _SIGNATURE = re.compile(r"(sig #)( (?:begin|end) signature block)", re.IGNORECAS
 """The lines around a signature. Where they stand elsewhere a script cannot be signed."""
 
 _PLAIN = re.compile(r"([ -~]+)")
+_WORD = re.compile(r" *[^ ]+ *| +")
 
 
 class Literal(str):
@@ -130,11 +134,23 @@ def _string(text: str) -> Literal:
     parts: list[str] = []
     for chunk in _PLAIN.split(text):
         if chunk.isascii() and chunk.isprintable():
-            pieces = _SIGNATURE.sub(r"\1\n\2", chunk).split("\n") if chunk else ()
-            parts += ["'" + piece.replace("'", "''") + "'" for piece in pieces]
+            parts += ["'" + piece.replace("'", "''") + "'" for piece in _pieces(chunk)]
         else:
             parts += [f"[char]0x{unit:04X}" for unit in _units(chunk)]
     return Literal(_sum(parts), f"('{VALUE}{comma}')")
+
+
+def _pieces(chunk: str) -> Iterator[str]:
+    """The plain text of a sum in pieces that fit a line, broken behind blanks."""
+    for part in _SIGNATURE.sub(r"\1\n\2", chunk).split("\n"):
+        piece = ""
+        for word in _WORD.findall(part):
+            if piece and len(piece) + len(word) > IN_A_PIECE:
+                yield piece
+                piece = ""
+            piece += word
+        if piece:
+            yield piece
 
 
 def _sum(parts: Sequence[str]) -> str:
