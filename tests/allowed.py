@@ -141,7 +141,7 @@ SID = regex("S-1-[0-9]{1,10}(-[0-9]{1,10}){1,14}").filter(
     lambda text: bool(pattern("group").fullmatch(text))
 )
 GROUP = (
-    words("group", 64) | SID | st.sampled_from(["'", "#", "SIG # Begin signature block", "a" * 64])
+    words("group", 64) | SID | st.sampled_from(["'", "#", "SIG # Begin signature block", "x" * 64])
 )
 LINE = words("line", 120)
 LOCAL = st.lists(regex(ATOM), min_size=1, max_size=3).map(".".join)
