@@ -88,7 +88,7 @@ def reading_length(sizes: Sequence[tuple[str, int]]) -> Answer:
 
 
 _TEXT = re.compile(rf"\('{VALUE},?'\)|'{VALUE},?'(?:, '{VALUE}')*|\$(?:true|false|null)\b")
-_ENTRY = re.compile(rf"[\w\s='@{{}}();,{VALUE}]*{VALUE}[\w\s='@{{}}();,{VALUE}]*")
+_DATA = re.compile(rf"[\w\s='@{{}}();,{VALUE}]*")
 
 
 def reading_lines(shape: str) -> int:
@@ -100,8 +100,8 @@ def reading_lines(shape: str) -> int:
     before = last = ""
     count = 0
     for line in shape.split("\n"):
-        form = _TEXT.sub(f"'{VALUE}'", line) if "'" in line else line
-        if form not in (last, before) or not _ENTRY.fullmatch(form):
+        form = _TEXT.sub(f"'{VALUE}'", line) if VALUE in line else line
+        if form not in (last, before) or VALUE not in form or not _DATA.fullmatch(form):
             count += 1
         before, last = last, form
     return count

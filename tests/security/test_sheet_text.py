@@ -163,7 +163,7 @@ def test_G13_any_text_is_a_text_in_every_place(value: str) -> None:
 
 
 @pytest.mark.soak
-@examples(4_000)
+@examples(1_000)
 @given(TEXTS)
 def test_G13_many_texts_are_texts_in_every_place(value: str) -> None:
     check_everywhere(value)
