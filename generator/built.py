@@ -11,11 +11,14 @@ from generator.planned import Plan, Runbook
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a script with the template that made it: rules judge pieces."""
+    """A part of a script with the template that made it: rules judge pieces.
+
+    `marked` is its marked text, which keeps apart what a template says and what a value says.
+    """
 
     name: str
     template: str
-    text: str
+    marked: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def complaints(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]
     for name in INVENTORIES:
         build = pipeline.build(ROOT / "inventories" / f"{name}.yml", TemplateTree.for_project())
         for script in build.rendered:
-            engine = script.pieces[-1].text.rstrip("\n").replace("\n", "\r\n").encode() + b"\r\n"
+            engine = script.pieces[-1].marked.rstrip("\n").replace("\n", "\r\n").encode() + b"\r\n"
             assert script.data.endswith(engine)
             stem = f"{name}-{script.runbook.id}"
             whole.append(written(folder / f"{stem}.ps1", script.data))

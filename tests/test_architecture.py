@@ -30,7 +30,7 @@ LAYERS = [
     {"rendering"},
     {"planning"},
     {"reading"},
-    {"templating"},
+    {"templating", "syntax"},
     {"built"},
     {"planned"},
     {"untrusted"},

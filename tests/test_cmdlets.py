@@ -14,8 +14,8 @@ import pytest
 import yaml
 from tools import beside, missing, pwsh
 
-from generator.rules.calls import own_functions
-from generator.rules.syntax import parse
+from generator.syntax.calls import own_functions
+from generator.syntax.tree import parse
 from generator.templating.templates import built_in
 
 TEMPLATES = built_in()

@@ -7,7 +7,8 @@ from pathlib import Path
 import jinja2
 import pytest
 
-from generator.templating import environment
+from generator.findings import FindingsError
+from generator.templating import environment, marks
 from generator.templating.templates import TemplateTree
 
 NAMES = {"name": "EX01", "hosts": ["a", "b"]}
@@ -19,7 +20,8 @@ def block(tmp_path: Path, text: str, **files: str) -> str:
         (tmp_path / f"{name}.j2").write_text(content)
     made = environment.make(TemplateTree((tmp_path,)))
     template = made.get_template("step.ps1.j2")
-    return environment.render_block(template, "read", environment.context(template, NAMES))
+    found = environment.render_block(template, "read", environment.context(template, NAMES))
+    return marks.text_of(found)
 
 
 def test_a_filtered_value_becomes_a_literal(tmp_path: Path) -> None:
@@ -33,8 +35,6 @@ def test_a_filtered_value_becomes_a_literal(tmp_path: Path) -> None:
         "{{ 'constant' }}",
         "{{ hosts[0] }}",
         "{{ caller }}",
-        "{% macro m() %}{{ name }}{% endmacro %}{{ m() }}",
-        "{% macro m() %}x{% endmacro %}{{ m() }}",
         "{% include 'part.j2' %}",
         "{% for host in hosts %}{{ host }}{% endfor %}",
     ],
@@ -61,6 +61,9 @@ def test_an_unfiltered_value_is_refused(tmp_path: Path, text: str) -> None:
         ("$x = {{ name | ps_comment('Why') }}", "outside of a comment"),
         ("$x = {{ (name | ps_comment) | ps }}", "outside of a comment"),
         ('"{{ name | ps_comment }}"', "outside of a comment"),
+        ("{% macro m() %}{{ name }}{% endmacro %}{{ m() }}", "a macro"),
+        ("{% macro m() %}x{% endmacro %}{{ m() }}", "a macro"),
+        ("{% macro m() %}{{ name | ps }}{% endmacro %}{{ m() | ps }}", "a macro"),
     ],
 )
 def test_ways_round_the_filters_are_refused_when_the_template_loads(
@@ -96,3 +99,19 @@ def test_attributes_of_python_objects_are_out_of_reach(tmp_path: Path) -> None:
 def test_a_type_without_a_literal_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="no PowerShell literal"):
         block(tmp_path, "{{ (1.5) | ps }}")
+
+
+@pytest.mark.parametrize("character", marks.CHARACTERS)
+def test_a_template_with_the_character_of_a_mark_is_refused(tmp_path: Path, character: str) -> None:
+    with pytest.raises(FindingsError) as refused:
+        block(tmp_path, f"$x = 1\n# {character}")
+    [finding] = refused.value.findings
+    assert (finding.code, finding.line) == ("T227", 3)
+    assert f"U+{ord(character):04X}" in finding.message
+    with pytest.raises(FindingsError):
+        block(tmp_path, "{% include 'part.j2' %}", part=character)
+
+
+def test_a_mark_in_a_value_is_written_as_its_number(tmp_path: Path) -> None:
+    text = "$x = {{ '\\x02' | ps }} # {{ '\\x02' | ps }}"
+    assert block(tmp_path, text) == "$x = ('' + [char]0x0002) # ('' + [char]0x0002)\n"

@@ -179,6 +179,10 @@ BROKEN = [
         "8:1: error[T228] a call block writes text that no filter has seen",
     ),
     (
+        STEP_FILE, "        [ordered]", "{% macro m() %}x{% endmacro %}\n        [ordered]",
+        "8:1: error[T230] a macro answers with text that no filter has seen",
+    ),
+    (
         STEP_FILE, "{%     endif %}", "",
         "14:1: error[T202] Encountered unknown tag 'endblock'. You probably made a nesting ",
     ),

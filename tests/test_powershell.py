@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from generator.templating.marks import WIDTH
 from generator.templating.powershell import (
-    WIDTH,
     ZERO_HASH,
     content_hash,
     encode,

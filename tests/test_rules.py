@@ -2,91 +2,34 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from builders import a_build
+from rule_cases import MADE_UP, TABLES, TEMPLATES, Case, cases
 
 from generator import rules
 from generator.built import Build, Piece
 from generator.findings import Finding, FindingsError
 from generator.planned import Product
-from generator.rules.catalogue import Catalogue, load
-from generator.rules.judge import Judge, problems
-from generator.rules.lines import shape
-from generator.templating.powershell import content_hash, encode
-from generator.templating.templates import TemplateTree, built_in
-
-TABLES = Path(__file__).parent / "rules"
-TEMPLATES = built_in()
-STEP_BLOCKS = {"read", "require", "apply", "check"}
-RUNBOOK_BLOCKS = {"product", "shell", "probe", "save"}
-MADE_UP = {
-    "versions": [2013, 2016],
-    "commands": {"Get-Thing": {"parameters": {"Later": {"versions": [2016]}}}},
-}
+from generator.templating.marks import text_of
+from generator.templating.powershell import content_hash, encode, ps
+from generator.templating.templates import TemplateTree
 
 
-def data(name: str) -> Any:
-    return yaml.safe_load((TEMPLATES / name / "cmdlets.yml").read_text())
-
-
-BASE = data("_runbook")
-CATALOGUES = {
-    "exchange": load(BASE, "exchange", data("exchange")),
-    "skype": load(BASE, "skype", data("skype")),
-    "made-up": load(BASE, "made-up", MADE_UP),
-}
-
-
-def cases() -> Iterator[Any]:
-    for table in sorted(TABLES.glob("*.yml")):
-        content = yaml.safe_load(table.read_text())
-        for kind in ("bad", "good"):
-            for number, case in enumerate(content[kind], 1):
-                yield pytest.param(table.stem, kind, case, id=f"{table.stem}-{kind}-{number}")
-
-
-def wrapped(text: str, place: str) -> str:
-    """A case in the place where it would stand in a script."""
-    text = text.rstrip("\n")
-    if place in ("piece", "engine"):
-        return text + "\n"
-    deep = textwrap.indent(text, " " * 8)
-    if place in RUNBOOK_BLOCKS:
-        return f"$Runbook.{place.title()} = {{\n{deep}\n}}\n"
-    if place == "wanted":
-        entry = f"    Wanted = [ordered] @{{\n{deep}\n    }}"
-    elif place == "diagnosis":
-        entry = (
-            f"    Diagnosis = @(\n        @{{ Id = 'a'; Check = {{\n{deep}\n        }} }}\n    )"
-        )
-    elif place == "step":
-        entry = textwrap.indent(text, " " * 4)
-    else:
-        entry = f"    {place.title()} = {{\n{deep}\n    }}"
-    return f"$Runbook.Steps += , @{{\n    Number = 1\n{entry}\n}}\n"
-
-
-@pytest.mark.parametrize(("code", "kind", "case"), list(cases()))
-def test_case(code: str, kind: str, case: dict[str, str]) -> None:
-    catalogue: Catalogue = CATALOGUES[case.get("product", "exchange")]
-    place = case.get("in", "apply")
-    text = wrapped(case["text"], place)
-    found = problems(text, catalogue, str(case.get("version", "2019")), place == "engine")
-    if kind == "good":
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in cases()])
+def test_case(case: Case) -> None:
+    found = case.found
+    if case.good:
         assert [f"{one.code} {one.message}" for one in found] == []
         return
-    mine = [one for one in found if one.code == code]
+    mine = [one for one in found if one.code == case.code]
     assert mine, f"only {[f'{one.code} {one.message}' for one in found]}"
-    assert case.get("says", "") in mine[0].message
-    assert case.get("hint", "") in mine[0].hint
+    assert case.says in mine[0].message
+    assert case.hint in mine[0].hint
 
 
 def test_every_rule_has_cases_or_a_test_of_its_own() -> None:
@@ -145,7 +88,7 @@ def build_of(*steps: str, engine: str = ENGINE) -> Build:
             Piece("step address", "directory/main/step.ps1.j2", text),
             Piece("engine", "_runbook/engine.ps1", engine),
         )
-        body = encode("\n".join(piece.text.rstrip("\n") + "\n" for piece in pieces))
+        body = encode("\n".join(text_of(piece.marked).rstrip("\n") + "\n" for piece in pieces))
         summary = replace(script.summary, content_hash=content_hash(body))
         rendered.append(replace(script, summary=summary, data=body, pieces=pieces))
     return replace(model, rendered=tuple(rendered))
@@ -201,47 +144,17 @@ def test_other_values_are_not_judged_again(tree: TemplateTree, monkeypatch: Any)
     monkeypatch.setattr(
         rules.judge, "parse", lambda text, engine: parsed.append(text) or real(text, engine)
     )
-    texts = [STEP.replace("'address'", f"'address-{number}'") for number in range(5)]
+    texts = [STEP.replace("'address'", ps(f"address-{number}").marked) for number in range(5)]
     assert check(build_of(*texts), tree) == []
     assert len(parsed) == 2  # one step, one engine
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "alike"),
-    [
-        ("Get-Thing -Name 'a' # x", "Get-Thing -Name 'b' # y", True),
-        ("Get-Thing -Name 'it''s'", "Get-Thing -Name 'x'", True),
-        ("Get-Thing -Name 'a # b'", "Get-Thing -Name 'c'", True),
-        ("Get-Thing -ErrorAction 'Stop'", "Get-Thing -ErrorAction 'Go'", False),
-        ("Count = 'a'", "Total = 'a'", False),
-        ("'Count' = 'a'", "'Total' = 'a'", False),
-        ("    Id = 'a,b'", "    Id = 'a'", False),
-        ("-TypeName 'System.A'", "-TypeName 'System.B'", False),
-        ("$type = 'System.A'", "$type = 'System.B'", False),
-        ('$a = "$(Get-A)"', '$a = "$(Get-B)"', False),
-        ("$a = 'open", "$a = 'other", False),
-    ],
-)
-def test_lines_of_one_shape(one: str, other: str, alike: bool) -> None:
-    assert (shape(one) == shape(other)) is alike
-
-
-def test_the_memo_hides_no_case_of_any_table(tree: TemplateTree) -> None:
-    """Judged in one run after all good cases, every bad case is still found."""
-    judge = Judge(PRODUCTS, BASE, tree)
-    for param in cases():
-        code, kind, case = param.values
-        if case.get("product", "exchange") != "exchange" or case.get("in") == "engine":
-            continue
-        judge._catalogues["directory"] = CATALOGUES["exchange"]
-        text = wrapped(case["text"], case.get("in", "apply"))
-        piece = Piece("step a", "directory/main/step.ps1.j2", text)
-        found = judge._judged(piece, "directory", str(case.get("version", "2019"))).problems
-        codes = {problem.code for problem in found}
-        assert (code in codes) is (kind == "bad"), f"{code} {case}"
-
-
 # --- rules without a table -----------------------------------------------------------
+
+
+def value(text: str) -> str:
+    """A value as a template's filter writes it."""
+    return ps(text).marked
 
 
 def broken(change: Any) -> Build:
@@ -288,18 +201,24 @@ def test_200_lines_before_the_engine_are_the_most(tree: TemplateTree) -> None:
 
 def test_a_list_of_values_counts_as_its_first_entry(tree: TemplateTree) -> None:
     entries = "".join(
-        f"        @{{ Hash = 'h{number}'\n            Id = 'server {number}'; Hours = 72 }}\n"
+        f"        @{{ Hash = {value(f'h{number}')}\n"
+        f"            Id = {value(f'server {number}')}; Hours = 72 }}\n"
         for number in range(300)
     )
-    values = "".join(f"        'a{number}', 'b{number}', $true,\n" for number in range(300))
-    lists = f"$needs = @(\n{entries})\n$names = @(\n{values}        'z')\n"
+    values = "".join(
+        f"        {value(f'a{number}')}, {value(f'b{number}')}, $true,\n" for number in range(300)
+    )
+    lists = f"$needs = @(\n{entries})\n$names = @(\n{values}        {value('z')})\n"
     assert check(build_of("# text\n" * 185 + lists + STEP), tree) == []
     [finding] = check(build_of("# text\n" * 186 + lists + STEP), tree)
     assert "201 lines" in finding.message
 
 
 def test_a_list_of_values_in_a_step_counts_as_its_first_entry(tree: TemplateTree) -> None:
-    values = "".join(f"        'server{number}' = 'https://{number}'\n" for number in range(300))
+    values = "".join(
+        f"        {value(f'server{number}')} = {value(f'https://{number}')}\n"
+        for number in range(300)
+    )
     wanted = f"    Wanted = [ordered] @{{\n{values}    }}\n"
     step = f"$Runbook.Steps += , @{{\n    Id = 'a'\n{wanted}}}\n"
     assert check(build_of(step), tree) == []

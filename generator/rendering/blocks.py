@@ -12,7 +12,7 @@ from jinja2.runtime import Context
 from generator.built import Piece
 from generator.findings import Finding, FindingsError
 from generator.templating import environment
-from generator.templating.powershell import Literal
+from generator.templating.marks import Marked
 from generator.templating.templates import SPINE, TemplateTree
 
 
@@ -26,7 +26,7 @@ class Blocks:
 
     def render(
         self, source: str, wanted: Iterable[str], names: dict[str, Any]
-    ) -> dict[str, Literal]:
+    ) -> dict[str, Marked]:
         """Those of the wanted blocks that the template has; a faulty one is empty."""
         template = self.template(source)
         known = environment.context(template, names)
@@ -65,16 +65,16 @@ class Blocks:
         if self.findings:
             raise FindingsError(list(dict.fromkeys(self.findings)))
 
-    def _block(self, template: jinja2.Template, name: str, known: Context) -> Literal:
+    def _block(self, template: jinja2.Template, name: str, known: Context) -> Marked:
         try:
             return environment.render_block(template, name, known)
         except FindingsError as error:
             self.findings += error.findings
-            return Literal("")
+            return Marked("")
         except Exception as error:
             # Whatever a template does wrong is a mistake with a line, no bug of this program.
             self.findings.append(self._finding(error, template))
-            return Literal("")
+            return Marked("")
 
     def _finding(self, error: Exception, template: jinja2.Template) -> Finding:
         """At the template line that the error comes from: the last frame that is a template's."""

@@ -19,8 +19,8 @@ from generator.rendering import facts
 from generator.rendering.blocks import Blocks
 from generator.rendering.spool import Spool
 from generator.rendering.used import UsedCommands
-from generator.templating import powershell
-from generator.templating.powershell import Literal
+from generator.templating import marks, powershell
+from generator.templating.marks import Marked
 from generator.templating.templates import SPINE, TemplateTree
 
 _SPINE_FILE = f"{SPINE}/runbook.ps1.j2"
@@ -56,41 +56,51 @@ class Renderer:
         self._blocks = Blocks(tree)
         self._parameters = self._blocks.plain("parameters.ps1")
         self._engine = self._blocks.plain("engine.ps1")
-        self._engine_data = powershell.encode(self._engine.text)
+        self._engine_data = powershell.encode(self._engine.marked)
         self.engine_hash = hashlib.sha256(self._engine_data).hexdigest()
 
     def scripts(self) -> Iterator[RenderedRunbook]:
         """One after the other; raises FindingsError before the first one or after the last."""
         used = UsedCommands(self._products)
+        wanted: dict[str, tuple[str, ...]] = {}
         with Spool() as aside:
             for runbook in progress.over(self._plan.runbooks, "Rendering steps"):
-                work = self._work(runbook)
-                used.add(runbook, work)
-                aside.put([piece.text for piece in work])
+                texts, wanted[runbook.id] = self._work(runbook)
+                used.add(runbook, texts)
+                aside.put(texts)
             self._blocks.raise_findings()
             hashes: dict[str, str] = {}
             for (runbook, after), texts in zip(facts.with_next(self._plan), aside, strict=True):
                 names = facts.runbook_names(self._plan, runbook, after, used.of(runbook), hashes)
                 work = _pieces(runbook, texts)
-                script = self._script(runbook, work, names)
+                script = self._script(runbook, work, names, wanted.pop(runbook.id))
                 hashes[runbook.id] = script.content_hash
                 yield script
         self._blocks.raise_findings()
 
-    def _work(self, runbook: Runbook) -> tuple[Piece, ...]:
-        """The product's blocks and the steps: all that does something before the engine."""
+    def _work(self, runbook: Runbook) -> tuple[list[str], tuple[str, ...]]:
+        """The product's blocks and the steps, all that does something before the engine.
+
+        And of each step the text of what it wants, for the plan: what is approved is what is shown.
+        """
         names = facts.step_names(self._plan, runbook)
         blocks = self._blocks.render(_shell(runbook), _PRODUCT_BLOCKS, names)
         parts = {**facts.product_names(runbook), "blocks": blocks}
-        texts = [self._spine("product", parts)]
-        texts += [self._step(runbook, step, names) for step in runbook.steps]
-        return _pieces(runbook, texts)
+        texts, wanted = [self._spine("product", parts)], []
+        for step in runbook.steps:
+            blocks = self._step_blocks(step, names)
+            texts.append(self._step(runbook, step, blocks))
+            wanted.append(_dedented(blocks.get("wanted", "")))
+        return texts, tuple(wanted)
 
-    def _step(self, runbook: Runbook, step: Step, names: dict[str, Any]) -> str:
+    def _step_blocks(self, step: Step, names: dict[str, Any]) -> dict[str, Marked]:
         definition = step.definition
-        blocks: dict[str, Literal] = {}
-        if "ask" not in definition.flags:
-            blocks = self._blocks.render(definition.template, sorted(definition.blocks), names)
+        if "ask" in definition.flags:
+            return {}
+        return self._blocks.render(definition.template, sorted(definition.blocks), names)
+
+    def _step(self, runbook: Runbook, step: Step, blocks: dict[str, Marked]) -> str:
+        definition = step.definition
         bodies = _BODIES[bool(runbook.undoes)]
         parts = {
             **facts.step_heading(runbook, step),
@@ -109,7 +119,11 @@ class Renderer:
         return self._spine("step", parts)
 
     def _script(
-        self, runbook: Runbook, work: Sequence[Piece], names: dict[str, Any]
+        self,
+        runbook: Runbook,
+        work: Sequence[Piece],
+        names: dict[str, Any],
+        wanted: tuple[str, ...],
     ) -> RenderedRunbook:
         spine = self._blocks.render(_SPINE_FILE, ("header", "facts"), names)
         pieces = (
@@ -119,13 +133,13 @@ class Renderer:
             *work,
         )
         # The engine, which is most of a script, is encoded once and for all.
-        text = "\n".join(piece.text.rstrip("\n") + "\n" for piece in pieces)
-        head = powershell.encode(text) + b"\r\n"
+        marked = "\n".join(piece.marked.rstrip("\n") + "\n" for piece in pieces)
+        head = powershell.encode(marks.text_of(marked)) + b"\r\n"
         digest = powershell.content_hash(head + self._engine_data)
         own = f"ContentHash = '{powershell.ZERO_HASH}'".encode()
         head = head.replace(own, f"ContentHash = '{digest}'".encode(), 1)
         data = head + self._engine_data
-        summary = Summary(runbook, digest, tuple(_wanted(piece.text) for piece in work[1:]))
+        summary = Summary(runbook, digest, wanted)
         return RenderedRunbook(summary, data, (*pieces, self._engine))
 
     def _spine(self, block: str, names: dict[str, Any]) -> str:
@@ -144,12 +158,7 @@ def _pieces(runbook: Runbook, texts: Sequence[str]) -> tuple[Piece, ...]:
     return tuple(Piece(name, template, text) for (name, template), text in pairs)
 
 
-def _wanted(step: str) -> str:
-    """The text of its Wanted table, for the plan: what is approved is what is shown."""
-    _, begins, rest = step.partition("    Wanted = [ordered] @{\n")
-    return _dedented(rest.partition("\n    }\n")[0]) if begins else ""
-
-
 @lru_cache(maxsize=4096)
-def _dedented(table: str) -> str:
-    return textwrap.dedent(table)
+def _dedented(wanted: str) -> str:
+    """The text of a table of wanted values, as the documents show it."""
+    return textwrap.dedent(marks.text_of(wanted)).rstrip("\n")

@@ -14,13 +14,13 @@ from generator.findings import FindingsError
 from generator.model import Values
 from generator.planned import Product
 from generator.reading import schema, yaml_source
-from generator.rules import commands, dotnet, files, judge, language, lines, steps
+from generator.rules import commands, dotnet, files, judge, language, lines, steps, values
 from generator.rules.rule import RULES, Rule
 from generator.templating.templates import SPINE, TemplateTree
 
 __all__ = [
     "RULES", "Rule", "base_commands", "check", "commands", "dotnet", "explain", "files", "judge",
-    "language", "lines", "steps",
+    "language", "lines", "steps", "values",
 ]  # fmt: skip
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from generator.rules.calls import Use, parameter_of
-from generator.rules.catalogue import Catalogue, Command, like
 from generator.rules.rule import Answer, rule
-from generator.rules.syntax import READING
+from generator.syntax.calls import Use, parameter_of
+from generator.syntax.catalogue import Catalogue, Command, like
+from generator.syntax.tree import READING
 
 _ADD = "add it, with its source, to {file} if the version has it"
 _BASE = "templates/_runbook/cmdlets.yml"
@@ -163,7 +163,7 @@ def mandatory(use: Use, _: Catalogue, version: str) -> Answer:
             for parameter, known in command.parameters.items()
             if name in known.mandatory
             and (not known.versions or version in known.versions)
-            and use.argument(parameter) is None
+            and not use.given(parameter)
         ]
         if least is None or len(missing) < len(least):
             least = missing
@@ -190,8 +190,8 @@ def error_action(use: Use, _: Catalogue, __: str) -> Answer:
     command = use.command
     if command is None or not command.product or not command.stop or use.operator:
         return
-    given = use.argument("ErrorAction")
-    if given is None or given.plain.lower() != "stop":
+    given = use.given("ErrorAction")
+    if not given or any(one.plain.lower() != "stop" for one in given):
         yield use.line, f"{use.name} is called without -ErrorAction Stop"
 
 
@@ -204,7 +204,7 @@ def bounded(use: Use, _: Catalogue, __: str) -> Answer:
     command = use.command
     if command is None or "ResultSize" not in command.parameters:
         return
-    if use.argument("ResultSize") is None and use.argument("Identity") is None:
+    if not use.given("ResultSize") and not use.given("Identity"):
         yield use.line, f"{use.name} is called without -ResultSize", "give -ResultSize 'Unlimited'"
 
 
@@ -217,8 +217,9 @@ def unasked(use: Use, _: Catalogue, __: str) -> Answer:
     command = use.command
     if command is None or not use.name.startswith("Remove-") or use.lost:
         return
-    given = use.argument("Confirm")
-    if "Confirm" in command.parameters and (given is None or given.value != "$false"):
+    given = use.given("Confirm")
+    asks = not given or any(one.value != "$false" for one in given)
+    if "Confirm" in command.parameters and asks:
         yield use.line, f"{use.name} is called without -Confirm:$false"
 
 

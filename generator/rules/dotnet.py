@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
-from generator.rules.catalogue import Catalogue, like
 from generator.rules.rule import Answer, rule
-from generator.rules.syntax import READING, Node, Script, block_of, constant_of
+from generator.syntax.calls import uses
+from generator.syntax.catalogue import Catalogue, like
+from generator.syntax.tree import READING, Node, Script, block_of, constant_of
 
 _LIST = "add it to templates/_runbook/cmdlets.yml if .NET Framework 4 has it"
 _CLOCK = {"Now", "UtcNow", "Today", "TickCount", "GetTimestamp", "StartNew", "Sleep"}
@@ -20,25 +22,37 @@ _WEB_COMMANDS = {
 }  # fmt: skip
 
 
-def types(script: Script) -> Iterator[tuple[str, Node]]:
-    """Every type that a piece names: in brackets, and behind New-Object -TypeName."""
+_TYPE_OPERATORS = {"-as", "-is", "-isnot"}
+
+
+def types(script: Script, catalogue: Catalogue) -> Iterator[tuple[str, Node]]:
+    """Every type that a piece names: in brackets, as -TypeName, and behind -as and -is."""
     for node in script.all("type_spec"):
         inner = node.children[0]
         # An array or a generic type is judged by the types that it is made of.
         if inner.kind in ("array_type_name", "generic_type_name"):
             inner = inner.children[0]
         yield inner.text, node
-    for node in script.all("command_parameter"):
-        if node.text.lower() == "-typename" and node.parent is not None:
-            siblings = node.parent.children
-            following = [one for one in siblings[siblings.index(node) + 1 :] if one.text.strip()]
-            for value in following[:1]:
-                text = constant_of(value, script) if value.text.startswith("$") else value.text
-                yield (text or value.text).strip("'\""), node
+    for use in uses(script, catalogue):
+        for given in use.given("TypeName"):
+            if given.node is not None:
+                yield _named(given.node, script), given.node
+    for comparison in script.all("comparison_expression"):
+        for operator, value in pairwise(comparison.children):
+            named = operator.text.lower() in _TYPE_OPERATORS
+            if named and value.unwrapped().kind != "type_literal":
+                yield _named(value, script), value
+
+
+def _named(node: Node, script: Script) -> str:
+    """What a value says that is taken for the name of a type."""
+    value = node.unwrapped()
+    constant = constant_of(value, script) if value.kind == "variable" else ""
+    return (constant or node.text).strip("'\"; ")
 
 
 @rule("R120", "Web access in one place only", "script")
-def web(script: Script, _: Catalogue) -> Answer:
+def web(script: Script, catalogue: Catalogue) -> Answer:
     """Only the engine's Get-WebAnswer asks other servers: with TLS 1.2, never past a
     certificate that is not trusted, and telling which proxy answered.
 
@@ -46,7 +60,7 @@ def web(script: Script, _: Catalogue) -> Answer:
     """
     used = [(node.text, node) for node in script.all("command_name")]
     found = [one for one in used if one[0].lower() in _WEB_COMMANDS]
-    found += [one for one in types(script) if one[0].startswith(_WEB_TYPES)]
+    found += [one for one in types(script, catalogue) if one[0].startswith(_WEB_TYPES)]
     for name, node in found:
         around = [outer for outer in node.ancestors() if outer.kind == "function_statement"]
         names = [one.text for outer in around if (one := outer.child("function_name"))]
@@ -61,7 +75,7 @@ def known_types(script: Script, catalogue: Catalogue) -> Answer:
     The compatibility check of the analyser knows full names only, so a short name would pass it
     unseen. Write the full name; short are the accelerators on the list only (string, int, ...).
     """
-    for name, node in types(script):
+    for name, node in types(script, catalogue):
         if name in catalogue.types:
             continue
         close = [full for full in catalogue.types if full.endswith(f".{name}")]
@@ -72,6 +86,9 @@ def known_types(script: Script, catalogue: Catalogue) -> Answer:
             meant = like(name, catalogue.types)
             hint = f"did you mean {meant}? Else {_LIST}" if meant else _LIST
             yield node.line, f"the type {name} is not on the list", hint
+    for node in script.all("::"):
+        if node.parent is not None and node.parent.child("type_literal") is None:
+            yield node.line, "the type in front of :: is computed", "write it in place: [Type]::"
     for type_name, member, node in _static_members(script):
         known = catalogue.types.get(type_name)
         if known is None or member == "new" or member in _CLOCK:
@@ -132,10 +149,12 @@ def _static_members(script: Script) -> Iterator[tuple[str, str, Node]]:
 
 def _methods(script: Script) -> Iterator[tuple[str, Node]]:
     """The methods of objects that a piece calls; as an argument, the list comes apart."""
-    for node in script.all("argument_list"):
-        outer = node.parent
-        if outer is not None and outer.kind == "command_elements":
-            outer = outer.children[outer.children.index(node) - 1].unwrapped()
+    called = [(node.parent, node) for node in script.all("argument_list")]
+    for elements in script.all("command_elements"):
+        for before, node in pairwise(elements.children):
+            if node.kind == "argument_list":
+                called.append((before.unwrapped(), node))
+    for outer, node in called:
         members = [one for one in outer.children if one.kind == "member_name"] if outer else []
         if members and outer is not None and all(one.kind != "::" for one in outer.children):
             yield members[-1].text, node

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from generator.rules.catalogue import Catalogue
+from itertools import islice
+
 from generator.rules.rule import Answer, rule
-from generator.rules.syntax import Node, Script, enclosing_block
+from generator.syntax.catalogue import Catalogue
+from generator.syntax.tree import Node, Script, enclosing_block
 
 _FALSE_ERRORS = (
     "if PowerShell itself accepts it, write it over several lines: this parser stumbles over a "
@@ -27,7 +29,7 @@ def parses(script: Script, _: Catalogue) -> Answer:
         if not any(outer.kind == "ERROR" for outer in node.ancestors()):
             shown = node.text.strip().split("\n")[0][:40]
             yield node.line, f"this does not parse as PowerShell: {shown}", _FALSE_ERRORS
-    for nodes in script.by_kind.values():
+    for nodes in script.by_kind.values() if script.faulty else ():
         for node in nodes:
             if node.missing and not any(outer.kind == "ERROR" for outer in node.ancestors()):
                 yield node.line, f"PowerShell expects {node.kind} here", _FALSE_ERRORS
@@ -83,8 +85,7 @@ def _is_static(member: Node) -> bool:
 def one_line_strings(script: Script, _: Catalogue) -> Answer:
     """A here-string, or any string over several lines, changes with the line ends of the file.
 
-    It also lets a value leave its line, so that lines could no longer be judged one by one. Join
-    lines with `+`, or give a list.
+    Join lines with `+`, or give a list.
     """
     for node in script.all("string_literal"):
         if "\n" in node.text or node.text.startswith("@"):
@@ -98,11 +99,12 @@ def semicolons(script: Script, _: Catalogue) -> Answer:
     Only tables and lists written in one line have semicolons, and the head of a for loop.
     """
     for node in script.all(";"):
-        kinds = [outer.kind for outer in node.ancestors()]
-        lists = [kind for kind in kinds if kind not in ("pipeline", "empty_statement")]
+        kinds = (outer.kind for outer in node.ancestors())
+        around = (kind for kind in kinds if kind not in ("pipeline", "empty_statement"))
+        lists = list(islice(around, 2))
         if lists[0] in ("for_statement", "hash_entry", "hash_literal_body"):
             continue
-        if lists[:2] == ["statement_list", "array_expression"]:
+        if lists == ["statement_list", "array_expression"]:
             continue
         yield node.line, "two statements stand on one line"
 

@@ -1,23 +1,16 @@
-"""Rules that look at lines, and the shape of a line for the memo of the judge."""
+"""Rules that look at lines: those of the script itself, and those of its code."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 
-from generator.rules.catalogue import Catalogue
 from generator.rules.rule import Answer, rule
-from generator.rules.syntax import Script
-from generator.templating.powershell import WIDTH
+from generator.syntax.catalogue import Catalogue
+from generator.syntax.tree import Script
+from generator.templating.marks import WIDTH
 
-_STRING = r"'(?:[^']|'')*'|\"(?:[^\"`]|`.|\"\")*\""
-_PART = r"(?:'(?:[^']|'')*'|\[char\]0x[0-9A-F]{4})"
-_ROW = rf"\({_PART}(?: \+ {_PART})*\)"
-_VALUE = re.compile(
-    # A string of many unusual characters is a sum of sums.
-    rf"\((?:{_PART}|{_ROW})(?: \+ (?:{_PART}|{_ROW}))*\)|'(?:[^']|'')*'|\S+"
-)
-_TOKEN = re.compile(rf"(?P<string>{_STRING})|(?P<comment>(?<![^\s;(){{}},])#.*)")
+_VALUE = re.compile(r"'(?:[^']|'')*'|\S+")
 _LEAST_BESIDE_A_VALUE = 60
 
 
@@ -59,10 +52,11 @@ def backtick(script: Script, _: Catalogue) -> Answer:
 
     Break after an operator or a pipe, or put the arguments into a table: `@at`.
     """
-    for number, line in enumerate(script.text.split("\n"), 1):
-        if code_of(line).rstrip().endswith("`"):
-            yield number, "the line goes on by a backtick"
+    for line, _found in _places(script, _BACKTICK):
+        yield line, "the line goes on by a backtick"
 
+
+_BACKTICK = re.compile(r"`[ \t]*$", re.MULTILINE)
 
 _BANNED = {
     "add-pssnapin": "it bypasses the product's rights; load the product's shell",
@@ -93,115 +87,16 @@ def banned(script: Script, _: Catalogue) -> Answer:
     They run text that nobody reviewed, reach other servers, or wait for a console that is not
     there. The message says what to do instead.
     """
-    for number, line in enumerate(script.text.split("\n"), 1):
-        for match in _BANNED_WORD.finditer(code_of(line)):
-            why = _BANNED[match.group().lower()]
-            yield number, f"{match.group()} must not be used: {why}"
+    for line, found in _places(script, _BANNED_WORD):
+        yield line, f"{found} must not be used: {_BANNED[found.lower()]}"
 
 
-def code_of(line: str) -> str:
-    """The line with plain strings and comments blanked; strings with `$` hold code and stay."""
-    return _TOKEN.sub(_blank, line)
+def _places(script: Script, pattern: re.Pattern[str]) -> Iterator[tuple[int, str]]:
+    """Where the code of a piece has a pattern: not in comments, not in the text of strings.
 
-
-def _blank(match: re.Match[str]) -> str:
-    text = match.group()
-    if match.lastgroup == "comment":
-        return ""
-    return text if text.startswith('"') and "$" in text else "''"
-
-
-# Names that a table would shadow with its own members, and words that a rule looks for.
-RESERVED = (
-    "Count", "Keys", "Values", "Item", "Identity", "Source", "IsReadOnly", "IsFixedSize",
-    "IsSynchronized", "SyncRoot",
-)  # fmt: skip
-_TYPES = ("System.", "Microsoft.")
-_TELLING = {name.lower() for name in RESERVED} | {
-    "stop", "continue", "silentlycontinue", "ignore", "inquire",
-}  # fmt: skip
-
-
-def shape(line: str) -> str:
-    """The line without what no rule over the tree looks at: comments and the text of values.
-
-    Two pieces whose lines have the same shapes get the same judgement.
+    Most pieces have it nowhere, which is found out without blanking anything.
     """
-    if line.startswith("# ") or line == "#":
-        return "#"
-    if "'" not in line and "#" not in line:
-        return line
-    return _TOKEN.sub(_shape_of, line)
-
-
-def _shape_of(match: re.Match[str]) -> str:
-    text = match.group()
-    if match.lastgroup == "comment":
-        return text if text.lower().startswith("#requires") else "#"
-    if text.startswith('"'):
-        return text
-    content = text[1:-1]
-    before, after = match.string[: match.start()], match.string[match.end() :]
-    if content.lower() in _TELLING or content.startswith(_TYPES) or content.endswith(".ps1"):
-        return text
-    if before.endswith("-TypeName "):
-        return text
-    if after.startswith(" =") or before.endswith(" Id = "):
-        return "','" if "," in content else "'k'"
-    return "''"
-
-
-_CONSTANT = re.compile(r"\$(?:true|false|null)\b", re.IGNORECASE)
-_SEVERAL = re.compile(r"''(?:, '')+")
-_DATA = re.compile(r"[\w\s='@{}();,]*'[\w\s='@{}();,]*")
-
-
-def reading_lines(shapes: Sequence[str]) -> int:
-    """How many lines a reviewer reads, of a text whose lines have these shapes.
-
-    In a list of values, such as one entry of one or two lines for each server, the first entry
-    counts: the others have nothing new but their values.
-    """
-    before = last = ""
-    count = 0
-    for line in shapes:
-        form = _SEVERAL.sub("''", _CONSTANT.sub("''", line))
-        if form not in (last, before) or not _DATA.fullmatch(form):
-            count += 1
-        before, last = last, form
-    return count
-
-
-def without_repeats(shapes: Sequence[str]) -> list[int]:
-    """The places of the lines that tell something, of a text whose lines have these shapes.
-
-    Left out are the further entries of a list of values, each of one or two lines that close
-    what they open. An inventory of thousands of servers has lists of so many entries.
-    """
-    kept: list[int] = []
-    at = 0
-    while at < len(shapes):
-        for size in (1, 2):
-            entry = shapes[at : at + size]
-            if entry == shapes[at - 2 * size : at - size] == shapes[at - size : at] and (
-                _is_entry(entry)
-            ):
-                at += size
-                break
-        else:
-            kept.append(at)
-            at += 1
-    return kept
-
-
-def _is_entry(shapes: Sequence[str]) -> bool:
-    """Whether lines are data with as many brackets opened as closed, none before it is opened."""
-    open_brackets: list[str] = []
-    for character in "".join(shapes):
-        if character in "({[":
-            open_brackets.append(character)
-        elif character in ")}]" and (
-            not open_brackets or open_brackets.pop() + character not in ("()", "{}", "[]")
-        ):
-            return False
-    return not open_brackets and all(_DATA.fullmatch(line) for line in shapes)
+    if pattern.search(script.text):
+        for number, line in enumerate(script.code.split("\n"), 1):
+            for match in pattern.finditer(line):
+                yield number, match.group()

@@ -1,8 +1,9 @@
 """The Jinja environment of scripts; nothing else in the package renders PowerShell.
 
 A value reaches a script only through the filters of `powershell.py`: the finalize hook lets
-nothing but `Literal` through, also in macros and includes, and what would go round the hook is
-refused by looking at the template's syntax tree.
+nothing but `Literal` through, also in includes, and what would go round the hook is
+refused by looking at the template's syntax tree. The hook also puts the marks around what a filter
+wrote: what is rendered is marked text, see marks.py.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from generator.findings import Finding, FindingsError
+from generator.templating import marks
+from generator.templating.marks import Marked
 from generator.templating.powershell import Literal, ps, ps_comment, ps_list, ps_name
 from generator.templating.templates import TemplateTree
 
@@ -138,6 +141,7 @@ _REFUSED: dict[type[nodes.Node], tuple[str, str]] = {
     nodes.FilterBlock: ("T223", "a filter block goes round the PowerShell filters"),
     nodes.AssignBlock: ("T224", "a set block makes text that no filter has seen"),
     nodes.CallBlock: ("T228", "a call block writes text that no filter has seen"),
+    nodes.Macro: ("T230", "a macro answers with text that no filter has seen"),
 }
 
 
@@ -155,7 +159,7 @@ def code_of(error: Exception) -> str:
 def read(path: Path, display: str) -> str:
     """The text of a template; raises FindingsError for one that cannot be read."""
     try:
-        return path.read_text("utf-8")
+        text = path.read_text("utf-8")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         message = f"the byte 0x{error.object[error.start]:02X} is not UTF-8 text"
@@ -163,6 +167,13 @@ def read(path: Path, display: str) -> str:
     except OSError as error:
         line, hint = 0, ""
         message = f"the file cannot be read: {error.strerror}"
+    else:
+        found = next((one for one in marks.CHARACTERS if one in text), None)
+        if found is None:
+            return text
+        line = text[: text.index(found)].count("\n") + 1
+        message = f"the control character U+{ord(found):04X} must not stand in a template"
+        hint = "delete it, or write the value through the filter ps"
     raise FindingsError([Finding("T227", message, display, line, 1, hint)])
 
 
@@ -171,12 +182,12 @@ def context(template: jinja2.Template, names: dict[str, Any]) -> Context:
     return template.new_context(names, shared=True)
 
 
-def render_block(template: jinja2.Template, block: str, known: Context) -> Literal:
+def render_block(template: jinja2.Template, block: str, known: Context) -> Marked:
     """One block of a template; raises what Jinja raises, with the template's own lines."""
     environment = template.environment
     try:
         parts: Iterator[str] = template.blocks[block](known)
-        return Literal("".join(parts))
+        return Marked("".join(parts))
     except Exception:
         # The same rewriting of the traceback that Template.render does: it names the line of
         # the template. It always raises.
@@ -193,8 +204,10 @@ def _loader(tree: TemplateTree) -> Callable[[str], tuple[str, str, Callable[[], 
     return load
 
 
-def _finalize(value: object) -> Literal:
+def _finalize(value: object) -> str:
     if isinstance(value, Literal):
+        return value.marked
+    if isinstance(value, Marked):
         return value
     if isinstance(value, jinja2.Undefined):
         # Its own error names what is missing.

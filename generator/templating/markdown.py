@@ -1,8 +1,8 @@
 """The Markdown language as far as a template needs it: values in, text of a document out.
 
-A value reaches a document escaped, without being asked (the finalize hook); the filter `code`
-makes a code span of it. What is invisible in print (control and direction characters) is shown
-by its number.
+A value reaches a document escaped, without being asked (the finalize hook), so that it is text in
+CommonMark and in GitHub's dialect of it (GFM); the filter `code` makes a code span of it. What is
+invisible in print (control and direction characters) is shown by its number.
 """
 
 from __future__ import annotations
@@ -19,9 +19,21 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from generator.templating.environment import OPTIONS
 from generator.templating.templates import TemplateTree
 
-# An underscore inside a word is no markup; host and file names stay readable in the source.
+_NAME = r'[\w.+;:&=$,"-]'
 _MARKUP = re.compile(
-    r"(?P<inside>(?<=[^\W_])_+(?=[^\W_]))|\\(?=[!-/:-@[-`{-~]|$)|[`*_\[\]<>|~]|&(?=#?\w+;)|^[#+=-]"
+    # An underscore inside a word is no markup; host and file names stay readable in the source.
+    r"(?<=[^\W_])(?P<word>_+)(?=[^\W_])"
+    # An address becomes a link in GFM, whatever is escaped in it. In a code span it does not.
+    rf"|(?P<mail>(?<!{_NAME}){_NAME}+@[\w.-]+\.[\w.-]+)"
+    # So do these, unless they are escaped; and some viewers draw pictures for :words:.
+    r"|(?P<before>(?<![A-Za-z])(?i:https?|ftp)(?=://)|(?<![A-Za-z])(?i:www)(?=\.)"
+    r"|(?<![\w:])(?=:[a-z0-9_+-]+:))(?P<link>[:.])"
+    # These stand for markup everywhere,
+    r"|(?P<sign>\\(?=[!-/:-@[-`{-~]|$)|[`*_\[\]<|~]|&(?=#?\w+;)"
+    # these at the beginning of a line: headings, quotes, lists, rules, tables,
+    r"|^(?:>|\#(?=\#{0,5}(?:\s|$))|[+-](?=\s|$)|[=:-](?=[\s=:-]*$))"
+    # and these at the end: of a heading, and in front of a link.
+    r"|(?<!\S)\#(?=\#*$)|!$)"
 )
 
 
@@ -39,8 +51,16 @@ def text(value: object) -> Markdown:
 @lru_cache(maxsize=4096)
 def _text(value: str) -> Markdown:
     # The same sentences stand in thousands of runbooks.
-    line = _MARKUP.sub(lambda m: m[0] if m["inside"] else f"\\{m[0]}", _one_line(value))
-    return Markdown(re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", line))
+    line = _MARKUP.sub(_escaped, _one_line(value))
+    return Markdown(re.sub(r"^(\d{1,9})([.)])(?=\s|$)", r"\1\\\2", line))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    if found["word"]:
+        return found[0]
+    if found["mail"]:
+        return code(found[0])
+    return f"{found['before'] or ''}\\{found['link'] or found['sign']}"
 
 
 def code(value: object) -> Markdown:

@@ -1,7 +1,8 @@
 """The PowerShell language as far as a template needs it: values in, text of a script out.
 
 Every value enters a script through a filter of this module. They answer with `Literal`, the only
-type of text that the template environment lets through.
+type of text that the template environment lets through. A filter also says what the rules are to
+see of it, its shape: the content of a value is for the reader, not for the rules.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
-WIDTH = 100
+from generator.templating.marks import BREAK, VALUE, WIDTH, WORDS, mark
+
 COMMENT_WIDTH = WIDTH - 12
 ZERO_HASH = "0" * 64
 
@@ -22,16 +24,49 @@ CLOSING = len("})) {")
 IN_A_ROW = 32
 """So many pieces of a string stand in a row; more are joined in groups."""
 
+IN_A_PIECE = 60
+"""So many characters of plain text stand in one piece, if there are blanks between them."""
+
 REMEMBERED = 4_096
 """The same names and sentences stand in thousands of scripts: so many are kept."""
 
+RESERVED = (
+    "Count", "Keys", "Values", "Item", "Identity", "Source", "IsReadOnly", "IsFixedSize",
+    "IsSynchronized", "SyncRoot",
+)  # fmt: skip
+"""Names that a table would shadow with its own members, or the engine with its own entries.
+
+The only content that the rules see of a value: no name of a wanted value may be one of these.
+"""
+
+_RESERVED = {name.lower() for name in RESERVED}
+_SIGNATURE = re.compile(r"(sig #)( (?:begin|end) signature block)", re.IGNORECASE)
+"""The lines around a signature. Where they stand elsewhere a script cannot be signed."""
+
 _PLAIN = re.compile(r"([ -~]+)")
+_WORD = re.compile(r" *[^ ]+ *| +")
 
 
 class Literal(str):
-    """Text that is PowerShell already: made by a filter here or written in a template."""
+    """Text that is PowerShell already: made by a filter here or written in a template.
 
-    __slots__ = ()
+    `shape` is what the rules see of it, `marked` is what stands for it in a marked text. Both are
+    the text itself where nothing is blanked. `breakable` is the text with its breaks.
+    """
+
+    __slots__ = ("breakable", "marked", "shape")
+
+    breakable: str
+    marked: str
+    shape: str
+
+    def __new__(cls, text: str, shape: str | None = None) -> Literal:
+        """A literal of a text that may have breaks."""
+        made = super().__new__(cls, text.replace(BREAK, " "))
+        made.breakable = text
+        made.shape = text if shape is None else shape
+        made.marked = mark(text, made.shape)
+        return made
 
 
 def ps(value: object) -> Literal:
@@ -51,7 +86,9 @@ def ps(value: object) -> Literal:
     if isinstance(value, Mapping):
         return _table(value)
     if isinstance(value, Sequence):
-        return Literal(f"@({', '.join(_items(value))})")
+        items = _items(value)
+        text = ", ".join(item.breakable for item in items)
+        return Literal(f"@({text})", f"@({_shape(value, items)})")
     raise TypeError(f"no PowerShell literal for a value of type {type(value).__name__}")
 
 
@@ -65,31 +102,55 @@ def _table(value: Mapping[object, object]) -> Literal:
     keys = [str(name) for name in value]
     if len({key.casefold() for key in keys}) != len(keys):
         raise ValueError(f"two keys of a table differ only by case: {', '.join(keys)}")
-    pairs = zip(keys, value.values(), strict=True)
-    text = "; ".join(f"{_string(key)} = {ps(item)}" for key, item in pairs)
-    return Literal(f"@{{ {text} }}" if text else "@{}")
+    if not keys:
+        return Literal("@{}")
+    pairs = [(_string(key), ps(item)) for key, item in zip(keys, value.values(), strict=True)]
+    text = "; ".join(f"{key.breakable} = {item.breakable}" for key, item in pairs)
+    shape = "; ".join(f"{key.shape} = {item.shape}" for key, item in pairs)
+    return Literal(f"@{{ {text} }}", f"@{{ {shape} }}")
 
 
-def _items(values: Sequence[object]) -> list[str]:
-    items: list[str] = [ps(value) for value in values]
+def _items(values: Sequence[object]) -> list[Literal]:
+    items = [ps(value) for value in values]
     if len(items) == 1 and items[0].startswith("@("):
         # Without the comma in front, `@(...)` would take a list in a list for the list itself.
-        return [f", {items[0]}"]
+        return [Literal(f", {items[0].breakable}", f", {items[0].shape}")]
     return items
+
+
+def _shape(values: Sequence[object], items: Sequence[Literal]) -> str:
+    """Of a list. A list of texts is one value, however many there are and of what characters."""
+    if items and all(isinstance(value, str) for value in values):
+        return ", ".join([f"'{VALUE}'"] * min(len(items), 2))
+    return ", ".join(item.shape for item in items)
 
 
 @lru_cache(maxsize=REMEMBERED)
 def _string(text: str) -> Literal:
-    if text.isascii() and text.isprintable():
-        return Literal("'" + text.replace("'", "''") + "'")
+    comma = "," if "," in text else ""
+    if text.isascii() and text.isprintable() and not _SIGNATURE.search(text):
+        plain = "'" + text.replace("'", "''") + "'"
+        return Literal(plain, None if text.lower() in _RESERVED else f"'{VALUE}{comma}'")
     parts: list[str] = []
     for chunk in _PLAIN.split(text):
         if chunk.isascii() and chunk.isprintable():
-            if chunk:
-                parts.append("'" + chunk.replace("'", "''") + "'")
+            parts += ["'" + piece.replace("'", "''") + "'" for piece in _pieces(chunk)]
         else:
             parts += [f"[char]0x{unit:04X}" for unit in _units(chunk)]
-    return Literal(_sum(parts))
+    return Literal(_sum(parts), f"('{VALUE}{comma}')")
+
+
+def _pieces(chunk: str) -> Iterator[str]:
+    """The plain text of a sum in pieces that fit a line, broken behind blanks."""
+    for part in _SIGNATURE.sub(r"\1\n\2", chunk).split("\n"):
+        piece = ""
+        for word in _WORD.findall(part):
+            if piece and len(piece) + len(word) > IN_A_PIECE:
+                yield piece
+                piece = ""
+            piece += word
+        if piece:
+            yield piece
 
 
 def _sum(parts: Sequence[str]) -> str:
@@ -98,8 +159,8 @@ def _sum(parts: Sequence[str]) -> str:
         rows = range(0, len(parts), IN_A_ROW)
         return _sum([_sum(parts[at : at + IN_A_ROW]) for at in rows])
     # A [char] in front would make `+` a sum of numbers.
-    first = "'' + " if parts[0].startswith("[char]") else ""
-    return f"({first}{' + '.join(parts)})"
+    row = ["''", *parts] if parts[0].startswith("[char]") else parts
+    return f"({f' +{BREAK}'.join(row)})"
 
 
 def _units(text: str) -> Iterator[int]:
@@ -118,13 +179,13 @@ def ps_list(values: Sequence[object], indent: int = 8) -> Literal:
     lines = [""]
     for index, text in enumerate(items):
         last = index + 1 == len(items)
-        item = text if last else f"{text},"
+        item = text.breakable if last else f"{text.breakable},"
         room = WIDTH - indent - (CLOSING if last else 0)
         if lines[-1] and len(lines[-1]) + 1 + len(item) > room:
             lines.append(item)
         else:
             lines[-1] = f"{lines[-1]} {item}".lstrip()
-    return Literal(("\n" + " " * indent).join(lines))
+    return Literal(("\n" + " " * indent).join(lines), _shape(values, items))
 
 
 def ps_comment(value: object, label: str | None = None, margin: int = 9) -> Literal:
@@ -138,25 +199,56 @@ def ps_comment(value: object, label: str | None = None, margin: int = 9) -> Lite
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _comment(text: str, label: str | None, margin: int) -> Literal:
-    if not (text.isascii() and text.isprintable()):
-        text = "".join(map(_comment_character, text))
-    text = text.replace("#>", "# >").replace("<#", "< #")
+def _comment(value: str, label: str | None, margin: int) -> Literal:
+    text = value.replace("#>", "# >").replace("<#", "< #")
+    text = _SIGNATURE.sub(r"\1 \2", text)
+    plain = text.isascii() and text.isprintable()
     if label is None:
-        return Literal(text)
-    first = f"# {label:<{margin}}"
+        shown = text if plain else "".join(map(_comment_character, text))
+        return Literal(shown, WORDS)
+    first, others = f"# {label:<{margin}}", "# " + " " * margin
+    if plain:
+        lines = _lines(text, first, others)
+        shown = "\n".join(lines)
+        seen = len(lines)
+    else:
+        shown = "\n".join(_escaped_lines(text, first, others))
+        # A reader meets a letter where an escape stands: so many lines there are to be read.
+        seen = len(_lines("".join(c if c.isprintable() else "?" for c in text), first, others))
+    return Literal(shown, "\n".join([f"# {WORDS}"] * seen))
+
+
+def _lines(text: str, first: str, others: str) -> list[str]:
     line = f"{first}{text}".rstrip(" ")
     if len(line) <= COMMENT_WIDTH:
-        return Literal(line)
+        return [line]
     lines = textwrap.wrap(
         text,
         COMMENT_WIDTH,
         initial_indent=first,
-        subsequent_indent="# " + " " * margin,
+        subsequent_indent=others,
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return Literal("\n".join(lines) if lines else first.rstrip())
+    return lines or [first.rstrip()]
+
+
+def _escaped_lines(text: str, first: str, others: str) -> list[str]:
+    """The same for text with escapes; a word of them that fits no line is broken between two."""
+    lines, empty = [first], True
+    for word in text.split(" "):
+        units = [_comment_character(character) for character in word]
+        size = sum(map(len, units))
+        if not empty and len(lines[-1]) + 1 + size > COMMENT_WIDTH:
+            lines.append(others)
+        elif not empty:
+            lines[-1] += " "
+        for unit in units:
+            if size > len(word) and len(lines[-1]) + len(unit) > COMMENT_WIDTH:
+                lines.append(others)
+            lines[-1] += unit
+        empty = False
+    return [line.rstrip(" ") for line in lines]
 
 
 def _comment_character(character: str) -> str:

@@ -83,7 +83,7 @@ def test_a_changed_word_fails_its_own_snapshot_and_those_gated_on_it(tmp_path: P
 
 
 def test_every_script_ends_with_the_same_engine() -> None:
-    engines = {script.pieces[-1].text for script in FILES.values()}
+    engines = {script.pieces[-1].marked for script in FILES.values()}
     assert len(engines) == 1
     (engine,) = engines
     tail = engine.replace("\n", "\r\n").encode()

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
-from generator.rules.catalogue import Catalogue, Command, Parameter
-from generator.rules.syntax import Node, Script, block_of, constant_of, key_of, outermost_block
+from generator.syntax.catalogue import Catalogue, Command, Parameter
+from generator.syntax.tree import Node, Script, block_of, constant_of, key_of
 
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """A parameter as it was given; `value` is source text, '' for a switch without one."""
+    """A parameter as it was given; `value` is source text, '' for a switch without one.
+
+    `node` is where the value stands, None for a switch without one.
+    """
 
     name: str
     value: str
     line: int
+    node: Node | None = None
 
     @property
     def plain(self) -> str:
@@ -42,20 +46,27 @@ class Use:
     line: int
     node: Node
 
-    def argument(self, name: str) -> Argument | None:
-        """The argument of this name, as PowerShell finds it: in any case."""
+    def given(self, name: str) -> list[Argument]:
+        """The arguments of this name, as PowerShell finds it: in any case.
+
+        There are several when the block gives a splatted table several values for it.
+        """
         wanted = name.lower()
-        return next((one for one in self.arguments if one.name.lower() == wanted), None)
+        return [one for one in self.arguments if one.name.lower() == wanted]
 
 
-def uses(script: Script, catalogue: Catalogue) -> Iterator[Use]:
-    """The commands of a piece, in the order of its text."""
-    tables = _tables(script)
-    for node in script.all("command"):
-        yield _use(node, script, catalogue, tables)
+def uses(script: Script, catalogue: Catalogue) -> tuple[Use, ...]:
+    """The commands of a piece, in the order of its text: the one truth about what it calls."""
+    known = script.notes.get("uses")
+    if known is None or known[0] is not catalogue:
+        tables = _tables(script)
+        found = (_use(node, script, catalogue, tables) for node in script.all("command"))
+        known = script.notes["uses"] = catalogue, tuple(found)
+    uses_of_it: tuple[Use, ...] = known[1]
+    return uses_of_it
 
 
-def _use(node: Node, script: Script, catalogue: Catalogue, tables: Mapping[str, list[Node]]) -> Use:
+def _use(node: Node, script: Script, catalogue: Catalogue, tables: _Tables) -> Use:
     operator = node.child("command_invocation_operator")
     named = node.child("command_name_expr" if operator else "command_name")
     name = named.text if named is not None else ""
@@ -83,7 +94,7 @@ class _Sorter:
     """Takes the elements of a command one by one, and pairs parameters with their values."""
 
     command: Command | None
-    tables: Mapping[str, list[Node]]
+    tables: _Tables
     arguments: list[Argument] = field(default_factory=list)
     positional: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
@@ -110,13 +121,13 @@ class _Sorter:
 
     def close(self) -> None:
         """A parameter at the end, or before another one, has no value."""
-        self._pair("")
+        self._pair(None)
 
     def _value(self, element: Node) -> None:
         if self.waits:
-            self._pair(element.text)
+            self._pair(element)
         elif element.text.startswith("@") and element.unwrapped().kind == "variable":
-            found = _splatted(element, self.tables)
+            found = self.tables.get((element.outermost, element.text[1:].lower()))
             self.arguments += found or ()
             if found is None:
                 self.lost.append(element.text)
@@ -128,9 +139,10 @@ class _Sorter:
             given = self.arguments.pop()
             self.arguments.append(replace(given, value=given.value + text))
 
-    def _pair(self, value: str) -> None:
+    def _pair(self, value: Node | None) -> None:
         if self.waits and self.last is not None:
-            self.arguments.append(Argument(self.last.text[1:], value, self.last.line))
+            text = value.text if value is not None else ""
+            self.arguments.append(Argument(self.last.text[1:], text, self.last.line, value))
         self.waits = False
 
 
@@ -166,39 +178,42 @@ def _is_switch(command: Command | None, name: str) -> bool:
     return parameter is not None and parameter.switch
 
 
-def _tables(script: Script) -> dict[str, list[Node]]:
-    """Variable name -> assignments of a table, or to an entry of one."""
-    found: dict[str, list[Node]] = {}
+_Tables: TypeAlias = "dict[tuple[Node | None, str], list[Argument] | None]"
+
+
+def _tables(script: Script) -> _Tables:
+    """Outermost block and variable -> what is written into the table of this name there.
+
+    None where the block gives the variable entries, and no table.
+    """
+    entries: dict[tuple[Node | None, str], dict[tuple[str, str], Argument]] = {}
+    known: set[tuple[Node | None, str]] = set()
     for node in script.all("assignment_expression"):
-        target = re.match(r"\$(\w+)(?=$|[.\[])", node.children[0].text)
-        if target:
-            found.setdefault(target.group(1).lower(), []).append(node)
-    return found
-
-
-def _splatted(element: Node, tables: Mapping[str, list[Node]]) -> list[Argument] | None:
-    """The entries of the table behind `@name`, or None when the block has no such table."""
-    name = element.text[1:].lower()
-    around = outermost_block(element)
-    entries: dict[str, Argument] = {}
-    known = False
-    for node in tables.get(name, ()):
-        if outermost_block(node) is not around:
-            continue
         target, right = node.children[0].text, node.children[-1].unwrapped()
-        if "." in target or "[" in target:
-            key = re.split(r"[.\[]", target, maxsplit=1)[1].strip("]'\" ")
-            entries[key] = Argument(key, right.text, node.line)
+        variable = _TARGET.match(target)
+        if variable is None:
+            continue
+        key = node.outermost, variable[1].lower()
+        found = entries.setdefault(key, {})
+        if target != variable[0]:
+            name = re.split(r"[.\[]", target, maxsplit=1)[1].strip("]'\" ")
+            found.setdefault((name, right.text), Argument(name, right.text, node.line, right))
             continue
         table = _table(right)
         if table is not None:
-            known = True
-            for entry in table:
-                key = key_of(entry)
-                value = entry.child("pipeline")
-                given = value.text.rstrip("; ") if value is not None else ""
-                entries[key] = Argument(key, given, entry.line)
-    return list(entries.values()) if known else None
+            known.add(key)
+            for entry in map(_entry, table):
+                found.setdefault((entry.name, entry.value), entry)
+    return {key: [*found.values()] if key in known else None for key, found in entries.items()}
+
+
+_TARGET = re.compile(r"\$(\w+)(?=$|[.\[])")
+
+
+def _entry(node: Node) -> Argument:
+    value = node.child("pipeline")
+    given = value.text.rstrip("; ") if value is not None else ""
+    return Argument(key_of(node), given, node.line, value)
 
 
 _AROUND_A_TABLE = {
