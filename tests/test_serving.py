@@ -106,6 +106,35 @@ def test_a_script_shows_and_ends_as_in_a_process(
     )  # fmt: skip
 
 
+BOUND = """[CmdletBinding(SupportsShouldProcess = $true)]
+param ([switch] $Go, [string] $Text = 'none', [string[]] $List, [int] $Number)
+"$Go|$Text|$($List.Count) $($List -join '+')|$Number|$WhatIfPreference"
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-Go", "-Text", "two words", "-Number", "7"),
+        ("-Go:$false", "-Text:a:b", "-WhatIf"),
+        ("-text:", "later", "-List", "a,b"),
+        ("-Go:$true", "positional", "more", "-Number:3"),
+        ("-Text", "-5", "-Number", "-5"),
+        ("-Text", "", "-List", ""),
+        ("-Nonsense", "x"),
+        ("-Number", "many"),
+        (),
+    ],
+    ids=repr,
+)
+def test_words_are_bound_as_in_a_process(
+    running: Running, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    run = running(BOUND, *words)
+    same = alone(tmp_path / "a script.ps1", words)
+    assert (run.output, run.error, run.code) == (same.output, same.error, same.code)
+
+
 CHOICE = """
 $choices = [System.Management.Automation.Host.ChoiceDescription[]] @('&No', '&Yes', 'Ma&ybe')
 "answer $($Host.UI.PromptForChoice('Step 1', 'Go on?', $choices, 0))"

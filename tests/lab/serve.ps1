@@ -66,9 +66,28 @@ function New-Run ([object] $Runspace, [hashtable] $Job) {
     $run = [powershell]::Create()
     $run.Runspace = $Runspace
     $null = $run.AddCommand($Job.Script, $false)
-    foreach ($word in $Job.Words) { $null = $run.AddArgument($word) }
-    $run.Commands.Commands[0].MergeMyResults('Error', 'Output')
+    $command = $run.Commands.Commands[0]
+    $command.MergeMyResults('Error', 'Output')
+    foreach ($one in Get-Parameter -Words $Job.Words) { $command.Parameters.Add($one) }
     $run.AddCommand('Out-Default')
+}
+
+function Get-Parameter ([string[]] $Words) {
+    # As -File takes them: -Name:value, or -Name and the next word unless that is a name too.
+    $type = [System.Management.Automation.Runspaces.CommandParameter]
+    $name = ''
+    foreach ($word in $Words) {
+        $value = $word
+        if ($word -match '^-[a-z_]') {
+            if ($name) { $type::new($name) }
+            $name, $value = $word -split ':', 2
+            if (-not $value) { continue }
+            if ($value -in '$true', '$false') { $value = $value -eq '$true' }
+        }
+        if ($name) { $type::new($name, $value) } else { $type::new([NullString]::Value, $value) }
+        $name = ''
+    }
+    if ($name) { $type::new($name) }
 }
 
 function Show-Failure ([object] $Runspace, [System.Exception] $Reason) {
