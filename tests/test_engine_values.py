@@ -29,8 +29,7 @@ def engine(tmp_path):
         path = tmp_path / "unit.ps1"
         path.write_text(START + text[: text.index("$facts = @{")] + code)
         environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "NO_COLOR": "1", **more}
-        # .NET reads the proxy of its process once.
-        alone = "https_proxy" in more
+        alone = running.needs_process(None, more)
         how = running.process if alone else running.served
         done = how(path, (), environment, None)
         assert done.code == 0, done.output + done.error

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from lab import serving
 from lab.events import Event, Job, Question, Splitter
 from lab.serving import Answer, Run, Server, ServingError, nobody, typed
 from tools import pwsh
@@ -337,6 +338,15 @@ def test_a_process_that_went_away_meanwhile_is_replaced(
     os.kill(pid, 9)
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     assert running("'x'").output == "x\n"
+
+
+def test_a_process_takes_a_number_of_jobs(
+    running: Running, monkeypatch: pytest.MonkeyPatch, server: Server
+) -> None:
+    monkeypatch.setattr(serving, "MOST", 2)
+    server.close()
+    first, second, third, fourth = (running(PID).output for _ in range(4))
+    assert first == second != third == fourth
 
 
 # --- the lines between -----------------------------------------------------------------
