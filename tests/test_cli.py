@@ -101,6 +101,8 @@ class TestExitCodes:
     def test_130_by_a_real_signal(self, project: Path) -> None:
         program = (
             "import os, signal, time\n"
+            # A suite that runs in the background hands on that the signal is ignored.
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "from generator import cli, pipeline\n"
             "def load(*_):\n"
             "    os.kill(os.getpid(), signal.SIGINT)\n"

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 from datetime import timedelta
 
 import pytest
 from lab import toy
-from lab.lab import YES, Lab, Prompt
+from lab.lab import YES, Lab
 from lab.saying import refused, said
-
-LATE = "2027-03-07T00:59:56+00:00"
 
 
 @pytest.mark.parametrize("typed", ["\n", "N\n", "", None], ids=["enter", "no", "closed", "none"])
@@ -180,13 +177,13 @@ def test_r14_what_replicates_is_waited_for_before_it_is_judged(toys, flag):
 
 def test_window_is_judged_again_after_the_prompt(toys):
     lab = toys()
-    run = Prompt(lab, toy.CHANGE, LAB_NOW=LATE)
-    run.wait_for("Set the text?")
-    time.sleep(4)
-    run.answer("Y")
-    assert run.end() == 2, run.out
-    assert "outside the change window" in run.out
-    assert "Nothing was changed." in run.out
+
+    def late(question):
+        lab.wait(4 * 3600)
+        return "Y"
+
+    assert lab.run(toy.CHANGE, answer=late) == 2, lab.out
+    refused(lab, "Set the text?", "outside the change window")
 
 
 def test_keep_present_is_for_what_others_changed_after_us(toys):

@@ -36,13 +36,13 @@ def test_r03_a_before_record_is_never_overwritten(toys):
 
 def test_r04_what_changed_at_the_prompt_is_not_overwritten(toys):
     lab = toys()
-    run = Prompt(lab, toy.CHANGE)
-    run.wait_for("Set the text?")
-    lab.alter(lambda state: state["toy"].update(text="theirs"))
-    run.answer("Y")
-    assert run.end() == 2, run.out
-    assert "text: text is 'theirs', wanted is 'new'." in run.out
-    assert "Find out who, then run this again." in run.out
+
+    def meanwhile(question):
+        lab.alter(lambda state: state["toy"].update(text="theirs"))
+        return "Y"
+
+    assert lab.run(toy.CHANGE, answer=meanwhile) == 2, lab.out
+    said(lab, "text: text is 'theirs', wanted is 'new'.", "Find out who, then run this again.")
     assert lab.state()["toy"]["text"] == "theirs"
     assert not lab.records(toy.CHANGE)
 

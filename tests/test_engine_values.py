@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 
 import pytest
-from lab import toy
+from lab import running, toy
 from lab.lab import ROOT
-from tools import pwsh
 
 from generator.templating.powershell import content_hash
 
@@ -30,15 +28,12 @@ def engine(tmp_path):
         text = (toy.SPINE / "engine.ps1").read_text()
         path = tmp_path / "unit.ps1"
         path.write_text(START + text[: text.index("$facts = @{")] + code)
-        done = subprocess.run(
-            [pwsh(), "-NoProfile", "-File", str(path)],
-            check=False,
-            capture_output=True,
-            text=True,
-            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "NO_COLOR": "1", **more},
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout.strip()
+        environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "NO_COLOR": "1", **more}
+        alone = running.needs_process(None, more)
+        how = running.process if alone else running.served
+        done = how(path, (), environment, None)
+        assert done.code == 0, done.output + done.error
+        return done.output.strip()
 
     return run
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import toy
+from lab import running, toy
 from lab.lab import Lab, Script, Scripts, Stages
 
 from generator.pipeline import build
@@ -17,6 +17,11 @@ from generator.templating.templates import TemplateTree
 from generator.writing.bundle import write
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
+
+
+def pytest_sessionfinish() -> None:
+    """The serving PowerShell of this worker ends with it."""
+    running.stop()
 
 
 def shared(factory: pytest.TempPathFactory) -> Path:

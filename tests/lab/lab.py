@@ -1,8 +1,8 @@
-"""An organisation in a folder, and built runbooks run unchanged in it, one process for each run.
+"""An organisation in a folder, and built runbooks run unchanged in it.
 
 A lab is `state.json` (the organisation, read and written by the stand-ins) and one folder per
 host (its ProgramData). The clock starts half an hour after the change window opens and goes on
-by half a minute with each run.
+by half a minute with each run; within a run, see `Get-Date` in stand-ins/Lab.psm1.
 """
 
 from __future__ import annotations
@@ -23,16 +23,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from lab import running
+from lab.serving import Answer, typed
 from tools import pwsh
 
 ROOT = Path(__file__).resolve().parent
+BOOT = ROOT / "boot.ps1"
 YES = ("-Unattended", "-Reason=lab")
 """Answers every question, those of hold points too."""
 
 CHANGING = re.compile(
     r"((Add|Disable|Enable|Import|Move|New|Remove|Restart|Set|Start|Update)-|Invoke-Cs)"
 )
-LOGS = {"calls.log", "icacls.log", "lock", "slept"}
+LOGS = {"calls.log", "icacls.log", "lock", "slept", "passed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,42 +172,42 @@ class Lab:
             **more,
         }
 
-    def command(self, key: str | Script, *words: str, path: Path | None = None) -> list[str]:
-        """The command line of a run."""
-        script = path or self.scripts.find(key).path
-        return [pwsh(), "-NoProfile", "-File", str(ROOT / "boot.ps1"), str(script), *words]
+    def command(self, key: str | Script, *words: str) -> list[str]:
+        """The command line of a run in a process of its own."""
+        script = self.scripts.find(key).path
+        return [pwsh(), "-NoProfile", "-File", str(BOOT), str(script), *words]
 
     def run(
         self,
         key: str | Script,
         *words: str,
         stdin: str | None = None,
+        answer: Answer | None = None,
         path: Path | None = None,
+        process: bool = False,
         **more: str,
     ) -> int:
         """The exit code; what was shown is in `out`, the calls of the stand-ins in `calls`.
 
-        Without `stdin` the run is not interactive. `path` runs another file in its place.
+        Without `stdin` or `answer`, which is asked at each question, the run is not interactive.
+        `path` runs another file in its place, `process` takes a process of its own.
         """
         self.now += timedelta(seconds=30)
-        log, slept = self.dir / "calls.log", self.dir / "slept"
-        log.unlink(missing_ok=True)
-        slept.unlink(missing_ok=True)
-        command = self.command(key, *words, path=path)
-        if stdin is None:
-            command.insert(2, "-NonInteractive")
-        done = subprocess.run(
-            command,
-            check=False,
-            env=self.environment(key, **more),
-            input=(stdin or "").encode(),
-            capture_output=True,
-            timeout=120,
-        )
-        self.out = (done.stdout + done.stderr).decode(errors="replace")
+        log, slept, passed = (self.dir / name for name in ("calls.log", "slept", "passed"))
+        for file in (log, slept, passed):
+            file.unlink(missing_ok=True)
+        words = (str(path or self.scripts.find(key).path), *words)
+        environment = self.environment(key, **more)
+        if process or running.needs_process(stdin, more):
+            run = running.process(BOOT, words, environment, stdin)
+        else:
+            answer = answer if stdin is None else typed(stdin)
+            run = running.served(BOOT, words, environment, answer)
+        self.out = run.output + run.error
         self.calls = log.read_text().split("\n")[:-1] if log.exists() else []
-        self.now += timedelta(seconds=int(slept.read_text()) if slept.exists() else 0)
-        return done.returncode
+        for file in (slept, passed):
+            self.now += timedelta(seconds=int(file.read_text()) if file.exists() else 0)
+        return run.code
 
     def all(self, keys: Iterable[str | Script]) -> None:
         """Run these to the end, receipts carried, or fail loudly."""
@@ -270,7 +273,7 @@ class Lab:
         return state
 
     def iis(self, key: str | Script) -> dict[str, Any]:
-        """The web server of the runbook's host."""
+        """The web server of the runbook's host, as a stand-in last saw it."""
         state = json.loads((self.dir / "state.json").read_text())
         iis: dict[str, Any] = state["hosts"][self.scripts.find(key).host]["iis"]
         return iis
@@ -294,6 +297,10 @@ class Lab:
         state = json.loads(path.read_text())
         change(state)
         path.write_text(json.dumps(state))
+
+    def wait(self, seconds: int) -> None:
+        """Time passes while a run waits at its question."""
+        (self.dir / "passed").write_text(str(seconds))
 
     def snapshot(self) -> dict[str, bytes]:
         """Every file but the lab's own logs."""

@@ -3,7 +3,7 @@
 $script:Calls = 0
 $script:Open = New-Object -TypeName System.Collections.ArrayList
 $script:Slept = 0
-$script:Elapsed = [System.Diagnostics.Stopwatch]::StartNew()
+$script:Looks = 0
 
 function Invoke-LabFault {
     # LAB_FAIL and LAB_KILL are '<number of the call>:before' or '...:after'.
@@ -49,7 +49,27 @@ function Exit-LabCall {
 }
 
 function Read-LabState {
-    ConvertFrom-Json -InputObject ([System.IO.File]::ReadAllText("$env:LAB_DIR/state.json"))
+    $state = ConvertFrom-Json -InputObject ([System.IO.File]::ReadAllText("$env:LAB_DIR/state.json"))
+    if ([System.IO.File]::Exists("$env:LAB_DIR/iisreset")) {
+        Complete-LabRestart -State $state
+    }
+    $state
+}
+
+function Complete-LabRestart {
+    # What iisreset.exe did becomes part of the state.
+    param ([object] $State)
+
+    $file = "$env:LAB_DIR/iisreset"
+    $name, $running, $at = [System.IO.File]::ReadAllText($file).Split(' ')
+    $iis = (Get-LabHost -Name $name -State $State).iis
+    $iis.running = $running -eq 'true'
+    if ($iis.running) {
+        $iis.restarted = $true
+        $iis.started = $at
+    }
+    Write-LabState -State $State
+    [System.IO.File]::Delete($file)
 }
 
 function Write-LabState {
@@ -95,14 +115,22 @@ function Get-LabFlag {
 }
 
 function Get-Date {
+    # Every run of a test sees the same times: the clock goes on by a millisecond with each look
+    # at it, by what the run sleeps, and by the seconds in the file `passed`, which the test writes.
     [CmdletBinding()]
     param ()
 
     $culture = [System.Globalization.CultureInfo]::InvariantCulture
     $start = [System.DateTimeOffset]::Parse($env:LAB_NOW, $culture).LocalDateTime
-    $now = $start.AddSeconds($script:Slept)
     # With the flag, a test knows every time stamp beforehand.
-    if (Get-LabFlag -Name 'still') { $now } else { $now.Add($script:Elapsed.Elapsed) }
+    if (-not (Get-LabFlag -Name 'still')) {
+        $script:Looks += 1
+    }
+    $passed = 0
+    if ([System.IO.File]::Exists("$env:LAB_DIR/passed")) {
+        $passed = [int] [System.IO.File]::ReadAllText("$env:LAB_DIR/passed")
+    }
+    $start.AddSeconds($script:Slept + $passed).AddMilliseconds($script:Looks)
 }
 
 function Start-Sleep {
