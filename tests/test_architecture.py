@@ -34,7 +34,7 @@ LAYERS = [
     {"built"},
     {"planned"},
     {"findings", "model", "progress"},
-    {"errors"},
+    {"errors", "plain_files"},
 ]
 LAYER_OF = {name: at for at, names in enumerate(LAYERS) for name in names}
 
