@@ -18,7 +18,7 @@ from generator.planned import Product, Runbook
 from generator.rules import lines as line_rules
 from generator.rules.calls import own_functions, uses
 from generator.rules.catalogue import Catalogue, load
-from generator.rules.locate import template_line
+from generator.rules.locate import Locator
 from generator.rules.rule import RULES, Problem, apply
 from generator.rules.syntax import parse
 from generator.templating.templates import SPINE, TemplateTree
@@ -60,7 +60,7 @@ class Judge:
     """Judges one script after another; every problem is reported where it is first met."""
 
     def __init__(self, products: Sequence[Product], base: Values, tree: TemplateTree) -> None:
-        self._tree = tree
+        self._templates = Locator(tree)
         self._catalogues = {
             product.name: load(base, product.name, product.commands) for product in products
         }
@@ -146,7 +146,7 @@ class Judge:
             return
         lines = piece.text.split("\n")
         text = lines[problem.line - 1] if 0 < problem.line <= len(lines) else ""
-        place = template_line(self._tree, piece.template, text) if piece.template else None
+        place = self._templates.template_line(piece.template, text) if piece.template else None
         file, line, source = place or (runbook.file, first + problem.line - 1, text)
         if self._known(problem.code, file, line, said):
             return
