@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from hypothesis import settings
+
+# Nothing is timed: the machine of a test may be busy with something else.
+settings.register_profile("runbook", deadline=None)
+settings.load_profile("runbook")
 
 pytest_plugins = ["lab.fixtures"]
 

@@ -36,7 +36,7 @@ LAYERS = [
     {"untrusted"},
     {"files"},
     {"findings", "model", "progress"},
-    {"errors"},
+    {"errors", "plain_files"},
 ]
 LAYER_OF = {name: at for at, names in enumerate(LAYERS) for name in names}
 

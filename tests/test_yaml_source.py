@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from generator import plain_files
 from generator.findings import Finding, FindingsError
 from generator.reading import yaml_faults, yaml_source
 from generator.reading.yaml_source import load, parse
@@ -158,10 +159,10 @@ def test_a_file_without_permission_is_one_sentence(
     path = tmp_path / "x.yml"
     path.write_text("a: 1\n")
 
-    def refuse(_self: Path) -> bytes:
+    def refuse(_path: Path, _limit: int) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(plain_files, "read", refuse)
     assert file_fault(path) == "x.yml: error[E004] no permission to read this file"
 
 
@@ -173,10 +174,10 @@ def test_a_broken_disk_and_an_impossible_name_are_one_sentence(
     path = tmp_path / "x.yml"
     path.write_text("a: 1\n")
 
-    def fail(_self: Path) -> bytes:
+    def fail(_path: Path, _limit: int) -> bytes:
         raise OSError(5, "whatever the system calls it")
 
-    monkeypatch.setattr(Path, "read_bytes", fail)
+    monkeypatch.setattr(plain_files, "read", fail)
     assert file_fault(path) == (f"x.yml: error[E004] the file cannot be read: {os.strerror(5)}")
 
 

@@ -11,7 +11,13 @@ from click.shell_completion import get_completion_class
 
 from generator.cli import screen
 from generator.cli.group import cli
-from generator.cli.options import format_option, out_option, template_tree, templates_option
+from generator.cli.options import (
+    AnyPath,
+    format_option,
+    out_option,
+    template_tree,
+    templates_option,
+)
 from generator.errors import OutputError, UsageError
 
 FAILED = 1
@@ -24,7 +30,7 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 @click.option(
     "--output",
     metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=AnyPath(path_type=Path, dir_okay=False),
     help="Write to this file, whole or not at all, instead of standard output.",
 )
 @click.option("--dry-run", is_flag=True, help="Say whether FILE would change, and write nothing.")

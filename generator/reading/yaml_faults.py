@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from generator import plain_files
 from generator.findings import Finding, FindingsError
 
 MAX_BYTES = 16 * 1024 * 1024
+MAX_FINDINGS = 10_000
+"""More mistakes than this in one document are not told apart: it is not what it should be."""
 
 # What YAML itself refuses, the line ends that only YAML 1.1 knows, and characters that hide or
 # reverse what a reviewer sees.
@@ -88,28 +90,22 @@ _SENTENCES: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def read_text(path: Path, display: str) -> str:
-    """The text of a file that is an ordinary file, small enough and UTF-8.
-
-    Raises FindingsError with the reason.
-    """
+def read_text(path: Path, display: str, limit: int = MAX_BYTES) -> str:
+    """The text of a file, decoded; raises FindingsError for one that cannot be a YAML file."""
 
     def fault(code: str, message: str, hint: str = "") -> FindingsError:
         return FindingsError([Finding(code, message, display, hint=hint)])
 
     try:
-        kind = path.stat()
-        if stat.S_ISDIR(kind.st_mode):
-            raise fault("E002", "this is a folder, not a file", "name the YAML file in it")
-        # Opening a pipe without a writer would wait for ever.
-        if not stat.S_ISREG(kind.st_mode):
-            raise fault("E003", "this is not an ordinary file", "save it as a file first")
-        if kind.st_size > MAX_BYTES:
-            size = f"{kind.st_size / 1024 / 1024:.1f} MiB"
-            limit = f"the limit is {MAX_BYTES // 1024 // 1024} MiB"
-            raise fault("E005", f"the file is too large ({size})", limit)
-        data = path.read_bytes()
-    except FileNotFoundError:
+        data = plain_files.read(path, limit)
+    except plain_files.NotPlainError as error:
+        if error.folder:
+            message, hint = "this is a folder, not a file", "name the YAML file in it"
+            raise fault("E002", message, hint) from None
+        raise fault("E003", "this is not an ordinary file", "save it as a file first") from None
+    except plain_files.TooLargeError as error:
+        raise fault("E005", str(error), f"the limit is {limit // 1024 // 1024} MiB") from None
+    except (FileNotFoundError, NotADirectoryError):
         raise fault("E001", "there is no such file") from None
     except PermissionError:
         raise fault("E004", "no permission to read this file") from None
@@ -159,6 +155,8 @@ def check_characters(text: str, lines: Sequence[str], display: str) -> list[Find
             hint = f'remove it; where a text needs it, write "{_escape(code)}" in double quotes'
             place = (number, found.start() + 1)
             findings.append(Finding("E008", message, display, *place, hint, line))
+            if len(findings) == MAX_FINDINGS:
+                break
     return findings
 
 

@@ -8,15 +8,15 @@ invisible in print (control and direction characters) is shown by its number.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any
 
 import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from generator.templating.environment import OPTIONS
+from generator.templating import limits, operations, sandbox
+from generator.templating.sandbox import Fields, Sandbox
 from generator.templating.templates import TemplateTree
 
 _NAME = r'[\w.+;:&=$,"-]'
@@ -83,44 +83,44 @@ def verbatim(value: object) -> Markdown:
 FILTERS = {"text": text, "code": code, "verbatim": verbatim}
 
 
-class DocumentEnvironment(ImmutableSandboxedEnvironment):
-    """Sandboxed; the fields of our own values are data, which needs no judgement."""
+class _Records(Fields):
+    """What our own values say of themselves: fields of dataclasses, and their own properties."""
 
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        """A key of a mapping or a field of a value first: what nearly every template asks for."""
-        kind: type = type(obj)
-        if kind is dict and attribute in obj:
-            return obj[attribute]
-        if attribute in _fields(kind):
-            return getattr(obj, attribute)
-        return super().getattr(obj, attribute)
+    def of(self, kind: type) -> frozenset[str]:
+        if not is_dataclass(kind):
+            return frozenset()
+        derived = {name for name, value in vars(kind).items() if isinstance(value, property)}
+        names = derived | {field.name for field in fields(kind)}
+        return frozenset(name for name in names if not name.startswith("_"))
 
 
-@lru_cache(maxsize=64)
-def _fields(kind: Hashable) -> frozenset[str]:
-    """What a value says of itself: the fields of its dataclass, and its own properties."""
-    if not (isinstance(kind, type) and is_dataclass(kind)):
-        return frozenset()
-    derived = {name for name, value in vars(kind).items() if isinstance(value, property)}
-    names = derived | {field.name for field in fields(kind)}
-    return frozenset(name for name in names if not name.startswith("_"))
+class DocumentEnvironment(Sandbox):
+    """Sandboxed; a value that no filter has seen is escaped where it is written."""
+
+    fields = _Records()
+
+    def __init__(self, tree: TemplateTree) -> None:
+        filters = {name: _defined(function) for name, function in FILTERS.items()}
+        super().__init__(
+            {**filters, "length": len},
+            operations.TESTS,
+            tree,
+            finalize=self._written,
+            **sandbox.OPTIONS,
+        )
+
+    def _written(self, value: object) -> Markdown:
+        """What a value is in a document."""
+        if isinstance(value, Markdown):
+            return value
+        if not isinstance(value, str) or len(value) > limits.SMALL:
+            self.meter.weigh(value)
+        return text(value)
 
 
-def environment(tree: TemplateTree) -> jinja2.Environment:
+def environment(tree: TemplateTree) -> DocumentEnvironment:
     """An environment for the documents of this tree of templates."""
-    made = DocumentEnvironment(
-        loader=jinja2.FileSystemLoader(tree.roots), finalize=_finalize, **OPTIONS
-    )
-    made.filters = {name: _defined(function) for name, function in FILTERS.items()}
-    made.filters["length"] = len
-    made.globals = {}
-    return made
-
-
-def _finalize(value: object) -> Markdown:
-    if isinstance(value, Markdown):
-        return value
-    return text(value)
+    return DocumentEnvironment(tree)
 
 
 def _defined(function: Callable[[object], Markdown]) -> Callable[[Any], Markdown]:

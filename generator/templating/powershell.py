@@ -43,6 +43,9 @@ _RESERVED = {name.lower() for name in RESERVED}
 _SIGNATURE = re.compile(r"(sig #)( (?:begin|end) signature block)", re.IGNORECASE)
 """The lines around a signature. Where they stand elsewhere a script cannot be signed."""
 
+KEPT = 1_000
+"""Characters of the longest text that is kept."""
+
 _PLAIN = re.compile(r"([ -~]+)")
 _WORD = re.compile(r" *[^ ]+ *| +")
 
@@ -76,7 +79,7 @@ def ps(value: object) -> Literal:
     TypeError for anything else, ValueError for what PowerShell cannot hold.
     """
     if isinstance(value, str):
-        return _string(value)
+        return _string(value) if len(value) <= KEPT else _string.__wrapped__(value)
     if value is None:
         return Literal("$null")
     if isinstance(value, bool):
@@ -174,7 +177,9 @@ def ps_list(values: Sequence[object], indent: int = 8) -> Literal:
 
     The template writes what stands around them; every line after the first is indented by
     `indent` columns. Behind the last item there is room for what closes the list: `})) {`.
+    Raises ValueError for an indent that leaves no room.
     """
+    _refuse_width(indent)
     items = _items(values)
     lines = [""]
     for index, text in enumerate(items):
@@ -193,9 +198,17 @@ def ps_comment(value: object, label: str | None = None, margin: int = 9) -> Lite
 
     Without a label the text must fit the line it stands in and is not wrapped. `margin` is the
     width of the label column. Line breaks and control characters are escaped, so no value can
-    leave its comment.
+    leave its comment. Raises ValueError for a margin that leaves no room.
     """
-    return _comment(str(value), label, margin)
+    _refuse_width(margin)
+    text = str(value)
+    make = _comment if len(text) <= KEPT else _comment.__wrapped__
+    return make(text, label, margin)
+
+
+def _refuse_width(columns: int) -> None:
+    if not 0 <= columns <= WIDTH // 2:
+        raise ValueError(f"{columns} columns leave no room; at most {WIDTH // 2} are expected")
 
 
 @lru_cache(maxsize=REMEMBERED)
