@@ -34,7 +34,9 @@ LAYERS = [
     {"built"},
     {"planned"},
     {"findings", "model", "progress"},
+    {"files", "signature_block", "terminal"},
     {"errors"},
+    {"visible"},
 ]
 LAYER_OF = {name: at for at, names in enumerate(LAYERS) for name in names}
 

@@ -8,14 +8,15 @@ from typing import Any
 
 import click
 
-from generator import __version__
+from generator import __version__, terminal
 from generator.cli.options import template_tree, templates_option
 from generator.errors import UsageError
+from generator.files import atomic, named
 from generator.package import contents, make
 from generator.package import reproduce as again
 from generator.package import verify as packages
 from generator.package.verify import Answer
-from generator.signing import answers, batch, commands_read, preflight
+from generator.signing import answers, commands_read, preflight
 from generator.signing import options as shared
 from generator.signing.verify import Trust
 
@@ -71,18 +72,18 @@ def package(
     The key must be the one that signed the scripts. The same folder, inputs and key give the same
     bytes, as far as the key does (RSA always).
     """
-    evidence = {path.name: shared.read(path) for path in options["evidence"]}
+    evidence = {path.name: named.read(path) for path in options["evidence"]}
     if len(evidence) != len(options["evidence"]):
         raise UsageError("two files of evidence have the same name")
     target = output or folder.with_name(f"{folder.name}.zip")
     with shared.identity(options) as identity:
         ecdsa = options["allow_ecdsa"]
         for warning in preflight.check(identity.certificate, shared.time(None), allow_ecdsa=ecdsa):
-            click.echo(f"warning: {warning}", err=True)
+            terminal.say(f"warning: {warning}")
         data = make.make(folder, inventory, template_tree(templates), identity, evidence)
     if not dry_run:
-        batch.write_file(target, data)
-    click.echo(f"{target}: {len(data)} bytes{', not written' if dry_run else ''}.", err=True)
+        atomic.write(target, data)
+    terminal.say(f"{target}: {len(data)} bytes{', not written' if dry_run else ''}.")
 
 
 @click.command()
@@ -101,11 +102,11 @@ def reproduce(package: Path) -> None:
     )  # fmt: skip
     if differences:
         raise again.NotReproducibleError(
-            "\n".join([f"{package}: the inputs give something else.{version}", *differences])
+            f"{package}: the inputs give something else.{version}", *differences
         )
     if version:
         raise again.NotReproducibleError(f"{package}: the inputs give the same files.{version}")
-    click.echo(f"{package}: every file is what the inputs give.", err=True)
+    terminal.say(f"{package}: every file is what the inputs give.")
 
 
 def _is_package(path: Path) -> bool:
@@ -115,9 +116,9 @@ def _is_package(path: Path) -> bool:
 def _verify(path: Path, trust: Trust, form: str) -> int:
     answer = packages.verify(packages.load(path), trust)
     if form == "json":
-        click.echo(json.dumps(_data(path, answer), indent=2))
+        terminal.write(json.dumps(_data(path, answer), indent=2) + "\n")
     else:
-        click.echo("\n".join(_text(path, answer)))
+        terminal.tell(*_text(path, answer))
     return answer.exit_code
 
 

@@ -7,11 +7,11 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from generator import pipeline
+from generator import pipeline, signature_block
 from generator.errors import GeneratorError
 from generator.package import contents
+from generator.signing import verify
 from generator.signing.errors import IntegrityError
-from generator.templating.powershell import without_signature
 from generator.templating.templates import TemplateTree
 from generator.writing import bundle, manifest
 
@@ -27,8 +27,8 @@ class NotReproducibleError(GeneratorError):
 def differences(files: Mapping[str, bytes]) -> list[str]:
     """One line for each file that the inputs among these files do not give; empty when all do.
 
-    Scripts are compared without their signatures. Raises what the pipeline raises for inputs
-    that are not valid.
+    Scripts are compared without their signatures, which must be signatures over their text.
+    Raises what the pipeline raises for inputs that are not valid.
     """
     made = _render(files)
     signed = {path: data for path, data in files.items() if path in made and path.endswith(".ps1")}
@@ -39,8 +39,12 @@ def differences(files: Mapping[str, bytes]) -> list[str]:
             continue
         if there is None:
             found.append(f"{path}: not in the package")
-        elif without_signature(there) != data:
+        elif there == data:
+            continue
+        elif path not in signed or signature_block.without(there) != data:
             found.append(f"{path}: differs")
+        elif not verify.holds(there):
+            found.append(f"{path}: differs, its signature block holds no signature over its text")
     record = manifest.with_files(json.loads(made[manifest.NAME]), signed)
     own = manifest.encode(record)
     for path, data in ((manifest.NAME, own), (manifest.SUMS, manifest.sums(record, own))):

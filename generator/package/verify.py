@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from generator import __version__
+from generator import __version__, signature_block
 from generator.errors import UsageError
+from generator.files import named
+from generator.files.named import UnreadableError, Why
 from generator.package import archive, contents, names, verifier
 from generator.package.contents import Contents
 from generator.signing import verify as signatures
 from generator.signing.codes import Code
 from generator.signing.errors import IntegrityError
 from generator.signing.verify import Trust, Verification
-from generator.templating.powershell import without_signature
 from generator.writing import manifest
 
 _OWN = (contents.NAME, contents.SEAL, contents.VERIFIER)
@@ -48,9 +49,11 @@ def load(path: Path) -> dict[str, bytes]:
     try:
         if path.is_dir():
             return _unpacked(path)
-        if path.stat().st_size > _LARGEST:
-            raise IntegrityError(f"{path}: larger than any package")
-        return archive.read(path.read_bytes())
+        return archive.read(named.read(path, _LARGEST))
+    except UnreadableError as error:
+        if error.why is Why.LARGE:
+            raise IntegrityError(f"{path}: larger than any package") from error
+        raise
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from error
 
@@ -97,7 +100,7 @@ def _scripts(files: Mapping[str, bytes], listed: Contents, trust: Trust, answer:
     """Signatures of scripts and verifier: good, and of the signer who sealed the package."""
     scripts = _script_names(files)
     others = {name: manifest.sha256(files[name]) for name in (contents.NAME, contents.SEAL)}
-    script = without_signature(files[contents.VERIFIER])
+    script = signature_block.without(files[contents.VERIFIER])
     # Another version may word it in another way; then its signature and the seal in it must do.
     if (
         script != verifier.render(listed, others, scripts)

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from generator.errors import UsageError
+from generator.files import named
+from generator.files.named import UnreadableError, Why
 from generator.signing.errors import IntegrityError
 from generator.writing import manifest, swap
 
@@ -37,13 +39,15 @@ class Folder:
 def load(path: Path) -> Folder:
     """Reads the manifest; raises UsageError without one, IntegrityError for a damaged one."""
     try:
-        record = json.loads((path / manifest.NAME).read_bytes())
-    except FileNotFoundError as error:
+        record = json.loads(named.read(path / manifest.NAME))
+    except UnreadableError as error:
+        if error.why is not Why.MISSING:
+            raise IntegrityError(str(error)) from error
         raise UsageError(
             f"{path}: there is no {manifest.NAME}, so this is no folder that a build wrote. Name "
             "the files themselves, or the folder out/NAME"
         ) from error
-    except (ValueError, OSError) as error:
+    except (ValueError, RecursionError) as error:
         raise IntegrityError(f"{path / manifest.NAME}: cannot be read ({error})") from error
     try:
         found = Folder(path, record)
@@ -107,10 +111,7 @@ def replace(folder: Folder, changed: Mapping[str, bytes]) -> None:
                 _fill(new, folder.path, written)
                 swap.replace(folder.path)
     except OSError as error:
-        raise UsageError(
-            f"{error.filename or folder.path}: {error.strerror or error}. The folder "
-            f"{folder.path} is as it was"
-        ) from error
+        raise swap.unwritable(folder.path, error) from error
 
 
 def _fill(new: Path, old: Path, written: Mapping[str, bytes]) -> None:

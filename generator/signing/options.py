@@ -11,7 +11,9 @@ from typing import Any
 
 import click
 
+from generator import terminal
 from generator.errors import UsageError
+from generator.files import named
 from generator.signing import external, keys, pkcs11, revocation
 from generator.signing.chain import Certificates, load_certificates
 from generator.signing.passphrase import Source
@@ -22,6 +24,8 @@ from generator.signing.verify import Trust
 
 Options = Mapping[str, Any]
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+_LARGEST_KEY = 1 << 20
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -151,7 +155,7 @@ def identity(options: Options) -> Iterator[Identity]:
 
 def certificates(files: tuple[Path, ...]) -> Certificates:
     """The certificates of several files, in their order."""
-    return tuple(each for file in files for each in load_certificates(read(file), str(file)))
+    return tuple(each for file in files for each in load_certificates(named.read(file), str(file)))
 
 
 def transport(options: Options) -> Transport | None:
@@ -169,7 +173,9 @@ def trust(options: Options) -> Trust:
         signers=frozenset(_thumbprint(each) for each in options["signers"]),
         stamp_anchors=certificates(options["tsa_anchors"]),
         revoked=tuple(
-            each for file in options["crl"] for each in revocation.load_lists(read(file), str(file))
+            each
+            for file in options["crl"]
+            for each in revocation.load_lists(named.read(file), str(file))
         ),
         allow_sha1=options["allow_sha1"],
     )
@@ -186,14 +192,6 @@ def time(text: str | None) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def read(path: Path) -> bytes:
-    """A file named on the command line; raises UsageError."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}") from error
-
-
 def _identity(options: Options) -> Identity:
 
     chosen = [name for name in ("key", "pkcs11_module", "key_command") if options[name] is not None]
@@ -202,7 +200,7 @@ def _identity(options: Options) -> Identity:
     given = certificates(options["certificates"])
     secret = Source(options["pass_env"], options["pass_file"])
     if chosen == ["key"]:
-        data, display = read(options["key"]), str(options["key"])
+        data, display = named.read(options["key"], _LARGEST_KEY), str(options["key"])
         needed = secret.given or keys.needs_passphrase(data)
         phrase = secret.read(_asking(f"Passphrase of {display}")) if needed else None
         return keys.load(data, display, phrase, given)
@@ -225,11 +223,7 @@ def _asking(question: str) -> Callable[[], str] | None:
     if not sys.stdin.isatty():
         return None
 
-    def ask() -> str:
-        answer: str = click.prompt(question, hide_input=True, err=True)
-        return answer
-
-    return ask
+    return lambda: terminal.secret(question)
 
 
 def _thumbprint(text: str) -> str:

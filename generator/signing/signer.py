@@ -8,12 +8,13 @@ from typing import Protocol
 from cryptography import x509
 from cryptography.hazmat import asn1
 
+from generator.signature_block import Style
 from generator.signing import authenticode, cms, structures, timestamp
 from generator.signing import script as scripts
 from generator.signing.algorithms import SHA256, Hash
 from generator.signing.chain import Certificates
 from generator.signing.errors import IntegrityError, SigningError
-from generator.signing.script import Script, Style
+from generator.signing.script import Script
 from generator.signing.structures import Attribute
 from generator.signing.timestamp import Transport
 from generator.signing.verify import Opened, open_signed

@@ -1,0 +1,1 @@
+"""Files that somebody named: read with limits, written whole or not at all."""
