@@ -151,6 +151,7 @@ def _certificate_signer(options: shared.Options) -> ScriptSigner:
     given = shared.certificates(options["certificates"])
     if not given:
         raise UsageError("give the signer's certificate with --cert")
+    keys.refuse_strays(given[0], given)
     return ScriptSigner(
         given[0],
         keys.family(cms.public_key(given[0])),
