@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
-from generator.findings import show, visible
+from generator.findings import show
 from generator.templating.templates import TemplateTree
+from generator.visible import visible
 
 FINDING_FORMATS = ("text", "json", "sarif", "github")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from generator import plain_files
+from generator.files import named
+from generator.files.named import UnreadableError, Why
 from generator.findings import Finding, FindingsError
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -23,6 +23,19 @@ _REFUSED = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069"
     "\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
 )
+
+_REASONS = {
+    Why.MISSING: ("E001", "there is no such file", ""),
+    Why.FOLDER: ("E002", "this is a folder, not a file", "name the YAML file in it"),
+    Why.SPECIAL: ("E003", "this is not an ordinary file", "save it as a file first"),
+    Why.DENIED: ("E004", "no permission to read this file", ""),
+    Why.OTHER: ("E004", "the file cannot be read", ""),
+    Why.LARGE: (
+        "E005",
+        "the file is too large",
+        f"the limit is {MAX_BYTES // 1024 // 1024} MiB",
+    ),
+}
 
 _QUOTES = "put the value in quotes"
 _INDENT = "look at the indentation and the punctuation of this line and the one above"
@@ -91,28 +104,17 @@ _SENTENCES: tuple[tuple[str, str, str], ...] = (
 
 
 def read_text(path: Path, display: str, limit: int = MAX_BYTES) -> str:
-    """The text of a file, decoded; raises FindingsError for one that cannot be a YAML file."""
+    """The text of a file that is an ordinary file, small enough and UTF-8.
 
-    def fault(code: str, message: str, hint: str = "") -> FindingsError:
-        return FindingsError([Finding(code, message, display, hint=hint)])
-
+    Raises FindingsError with the reason.
+    """
     try:
-        data = plain_files.read(path, limit)
-    except plain_files.NotPlainError as error:
-        if error.folder:
-            message, hint = "this is a folder, not a file", "name the YAML file in it"
-            raise fault("E002", message, hint) from None
-        raise fault("E003", "this is not an ordinary file", "save it as a file first") from None
-    except plain_files.TooLargeError as error:
-        raise fault("E005", str(error), f"the limit is {limit // 1024 // 1024} MiB") from None
-    except (FileNotFoundError, NotADirectoryError):
-        raise fault("E001", "there is no such file") from None
-    except PermissionError:
-        raise fault("E004", "no permission to read this file") from None
-    except (OSError, ValueError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
-        raise fault("E004", f"the file cannot be read: {reason}") from None
-    return _decode(data, display)
+        return _decode(named.read(path, limit), display)
+    except UnreadableError as error:
+        code, message, hint = _REASONS[error.why]
+        if error.why is Why.OTHER:
+            message = f"{message}: {error.more}"
+        raise FindingsError([Finding(code, message, display, hint=hint)]) from None
 
 
 def _decode(data: bytes, display: str) -> str:

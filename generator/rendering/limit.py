@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from generator.built import Build, RenderedRunbook, Scripts
 from generator.errors import UsageError
-from generator.findings import visible
 from generator.planned import Runbook
+from generator.visible import visible
 
 
 def pick(build: Build, patterns: Sequence[str]) -> Build:

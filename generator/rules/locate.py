@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from generator import plain_files
 from generator.errors import GeneratorError
+from generator.files import named
 from generator.templating.templates import MAX_BYTES, TemplateTree
 
 Place: TypeAlias = tuple[str, int, str]
@@ -79,8 +79,8 @@ class Locator:
                 path = self._tree.find(name)
                 if path is None:
                     continue
-                text = plain_files.read(path, MAX_BYTES).decode("utf-8", "replace")
-            except (GeneratorError, OSError):
+                text = named.read(path, MAX_BYTES).decode("utf-8", "replace")
+            except GeneratorError:
                 # A name or file that is refused is a finding where it is used.
                 continue
             yield _source(self._tree.display(path), text)

@@ -11,7 +11,9 @@ from typing import Any
 
 import click
 
+from generator import terminal
 from generator.errors import UsageError
+from generator.signature_block import Style
 from generator.signing import batch as batches
 from generator.signing import cms, keys, preflight, requests_cli, script, signer
 from generator.signing import options as shared
@@ -50,7 +52,7 @@ def sign(paths: tuple[Path, ...], dry_run: bool, jobs: int, **options: Any) -> N
     with shared.identity(options) as identity:
         maker = _signer(identity, batch, options)
 
-        def turn(data: bytes, style: script.Style) -> bytes:
+        def turn(data: bytes, style: Style) -> bytes:
             if not options["again"] and maker.has_signed(data, style):
                 return data
             body = script.fix_encoding(data) if options["fix_encoding"] else data
@@ -149,6 +151,7 @@ def _certificate_signer(options: shared.Options) -> ScriptSigner:
     given = shared.certificates(options["certificates"])
     if not given:
         raise UsageError("give the signer's certificate with --cert")
+    keys.refuse_strays(given[0], given)
     return ScriptSigner(
         given[0],
         keys.family(cms.public_key(given[0])),
@@ -168,8 +171,7 @@ def _warn(made: ScriptSigner, batch: Batch, *, stamped: bool, allow_ecdsa: bool)
         stamped=stamped,
         allow_ecdsa=allow_ecdsa,
     )
-    for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
+    terminal.say(*(f"warning: {warning}" for warning in warnings))
 
 
 def _change(batch: Batch, turn: Turn, done: str, *, jobs: int, dry_run: bool) -> None:
@@ -181,7 +183,7 @@ def _change(batch: Batch, turn: Turn, done: str, *, jobs: int, dry_run: bool) ->
     as_before = len(batch.targets) - len(changed)
     note = f", {as_before} as before" if as_before else ""
     word = f"would be {done}" if dry_run else done
-    click.echo(f"{len(changed)} of {len(batch.targets)} files {word}{note}.", err=True)
+    terminal.say(f"{len(changed)} of {len(batch.targets)} files {word}{note}.")
 
 
 @contextmanager

@@ -95,9 +95,7 @@ def signatures(request: Request, paths: Iterable[str]) -> dict[str, bytes]:
     wanted = {path: found.get(path) for path in paths}
     missing = [path for path, signature in wanted.items() if not signature]
     if missing:
-        raise IntegrityError(
-            "\n".join(["nothing was written. There is no signature for:", *missing])
-        )
+        raise IntegrityError("nothing was written. There is no signature for:", *missing)
     return {path: signature for path, signature in wanted.items() if signature}
 
 

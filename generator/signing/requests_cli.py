@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
+from generator import terminal
 from generator.errors import UsageError
-from generator.signing import batch as batches
+from generator.files import atomic, named
+from generator.signature_block import Style
 from generator.signing import cms, keys, preflight, request
 from generator.signing import options as shared
 from generator.signing.batch import Batch, Target, Turn
 from generator.signing.chain import Certificates
 from generator.signing.errors import IntegrityError
-from generator.signing.script import Style
 from generator.signing.signer import Identity, ScriptSigner
 from generator.signing.timestamp import Transport
 
@@ -31,36 +30,36 @@ def is_request(paths: tuple[Path, ...]) -> bool:
 def write(batch: Batch, signer: ScriptSigner, certificates: Certificates, output: Path) -> None:
     """Writes a request for all files of a batch."""
     drafts = {
-        _name(target): signer.draft(batches.read(target.path), target.style)
+        _name(target): signer.draft(named.read(target.path), target.style)
         for target in batch.targets
     }
     if len(drafts) != len(batch.targets):
         raise UsageError("two files of the same name; make a request for each folder")
     data = request.encode(request.make(signer, certificates, drafts))
-    batches.write_file(output, data)
-    click.echo(f"{output}: {len(drafts)} files to sign.", err=True)
+    atomic.write(output, data)
+    terminal.say(f"{output}: {len(drafts)} files to sign.")
 
 
 def sign(paths: tuple[Path, ...], identity: Identity, *, dry_run: bool) -> None:
     """Puts the signatures of a key into requests."""
     for path in paths:
-        found = request.decode(shared.read(path), str(path))
+        found = request.decode(named.read(path), str(path))
         certificate = found.certificates[0]
         if cms.encoded(certificate) != cms.encoded(identity.certificate):
             raise UsageError(f"{path}: made for another certificate than that of the key")
         ecdsa = identity.key.kind == "ec"
-        for warning in preflight.check(certificate, shared.time(None), allow_ecdsa=ecdsa):
-            click.echo(f"warning: {warning}", err=True)
+        warnings = preflight.check(certificate, shared.time(None), allow_ecdsa=ecdsa)
+        terminal.say(*(f"warning: {warning}" for warning in warnings))
         answered = request.answer(found, identity.key)
         if not dry_run:
-            batches.write_file(path, request.encode(answered))
+            atomic.write(path, request.encode(answered))
         word = "would be signed" if dry_run else "signed"
-        click.echo(f"{path}: {len(answered.entries)} hashes {word}.", err=True)
+        terminal.say(f"{path}: {len(answered.entries)} hashes {word}.")
 
 
 def attaching(batch: Batch, path: Path, transport: Transport | None) -> Turn:
     """What puts the signatures of a request into the files of a batch."""
-    found = request.decode(shared.read(path), str(path))
+    found = request.decode(named.read(path), str(path))
     certificate = found.certificates[0]
     signer = ScriptSigner(
         certificate,

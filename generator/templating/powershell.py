@@ -14,6 +14,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
+from generator import signature_block
 from generator.templating.marks import BREAK, VALUE, WIDTH, WORDS, mark
 
 COMMENT_WIDTH = WIDTH - 12
@@ -287,24 +288,12 @@ def encode(text: str) -> bytes:
     return body.replace("\n", "\r\n").encode("utf-8", "surrogatepass")
 
 
-def without_signature(data: bytes) -> bytes:
-    """A script without its signature block; one that is not the very end of it is no signature.
-
-    The same rule as the function Get-ContentHash of the engine. What a signature is worth, this
-    does not ask.
-    """
-    if not data.endswith(b"\r\n# SIG # End signature block\r\n"):
-        return data
-    end = data.rfind(b"\r\n# SIG # Begin signature block\r\n")
-    return data[:end] if end >= 0 else data
-
-
 def content_hash(data: bytes, own_hash: str = "") -> str:
     """SHA-256 of a script without signature block and with its own hash set to zeros.
 
     The same rule as the function Get-ContentHash of the engine.
     """
-    script = without_signature(data)
+    script = signature_block.without(data)
     if own_hash:
         script = script.replace(own_hash.encode("ascii"), ZERO_HASH.encode("ascii"))
     return hashlib.sha256(script).hexdigest()

@@ -14,10 +14,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from generator import plain_files
 from generator.errors import GeneratorError, UsageError
-from generator.findings import Finding, FindingsError, show, visible
+from generator.files import named
+from generator.files.named import UnreadableError, Why
+from generator.findings import Finding, FindingsError, show
 from generator.templating import marks
+from generator.visible import visible
 
 SPINE = "_runbook"
 
@@ -118,7 +120,7 @@ class TemplateTree:
         """The text of a file that was found; raises FindingsError for one that cannot be read."""
         line, column = 0, 0
         try:
-            text = plain_files.read(path, MAX_BYTES).decode("utf-8")
+            text = named.read(path, MAX_BYTES).decode("utf-8")
             mark = next((one for one in marks.CHARACTERS if one in text), None)
             if mark is None:
                 # A checkout on Windows has other line ends.
@@ -132,11 +134,9 @@ class TemplateTree:
             code = "T227"
             message = f"the byte 0x{error.object[error.start]:02X} is not UTF-8 text"
             hint = "save the file as UTF-8"
-        except plain_files.TooLargeError as error:
-            code, message = "T219", str(error)
-            hint = f"the limit is {MAX_BYTES // 1024 // 1024} MiB"
-        except OSError as error:
-            code, message, hint = "T227", f"the file cannot be read: {error.strerror or error}", ""
+        except UnreadableError as error:
+            code = "T219" if error.why is Why.LARGE else "T227"
+            message, hint = error.reason, ""
         raise FindingsError([Finding(code, message, self.display(path), line, column, hint)])
 
     def display(self, path: Path) -> str:

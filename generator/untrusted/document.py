@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from generator.errors import IntegrityError
-from generator.findings import visible
 from generator.untrusted import limits
+from generator.visible import visible
 
 _LONGEST_NUMBER = 18
 """Digits. What a program of any kind reads as a whole number of 64 bits."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from security.projects import Project
 
-from generator import plain_files
+from generator.files import named
 from generator.rules import base_commands, catalogue, judge
 from generator.rules.locate import Locator
 from generator.templating.templates import TemplateTree
@@ -56,13 +56,13 @@ def test_G14_a_template_is_read_once_for_all_its_problems(
     project.write("skype/long.ps1.j2", "\n".join(lines))
     locator = Locator(TemplateTree.for_project(project.templates))
     read: list[Path] = []
-    real = plain_files.read
+    real = named.read
 
     def counted(path: Path, limit: int) -> bytes:
         read.append(path)
         return real(path, limit)
 
-    monkeypatch.setattr(plain_files, "read", counted)
+    monkeypatch.setattr(named, "read", counted)
     for number in range(0, 5_000, 50):
         found = locator.template_line("skype/long.ps1.j2", f"$line{number} = 'a.com' + 'x{number}'")
         assert found == ("templates/skype/long.ps1.j2", number + 1, lines[number])

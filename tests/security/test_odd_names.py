@@ -11,7 +11,9 @@ import pytest
 from security.projects import LITWAREINC
 from tools import ROOT
 
-from generator import cli, plain_files
+from generator import cli
+from generator.files import named
+from generator.files.named import UnreadableError
 from generator.reading import schema, yaml_faults, yaml_source
 from generator.reading.schema_sentences import MAX_FINDINGS
 
@@ -139,12 +141,12 @@ def test_G08_a_file_is_read_up_to_its_limit_only(tmp_path: Path) -> None:
     """The size that the system names may be none: files of /proc have 0, others grow."""
     path = tmp_path / "x"
     path.write_bytes(b"x" * 100)
-    assert plain_files.read(path, 100) == b"x" * 100
-    with pytest.raises(plain_files.TooLargeError):
-        plain_files.read(path, 99)
+    assert named.read(path, 100) == b"x" * 100
+    with pytest.raises(UnreadableError, match="too large"):
+        named.read(path, 99)
     assert Path("/proc/self/environ").stat().st_size == 0
-    with pytest.raises(plain_files.TooLargeError):
-        plain_files.read(Path("/proc/self/maps"), 100)
+    with pytest.raises(UnreadableError, match="too large"):
+        named.read(Path("/proc/self/maps"), 100)
 
 
 def test_G08_what_becomes_a_pipe_after_it_was_judged_is_not_waited_for(
@@ -155,8 +157,8 @@ def test_G08_what_becomes_a_pipe_after_it_was_judged_is_not_waited_for(
     file.write_text("x")
     plain = file.stat()
     monkeypatch.setattr(Path, "stat", lambda _self, **_: plain)
-    with pytest.raises(plain_files.NotPlainError, match="a pipe or a device"):
-        plain_files.read(pipe, 100)
+    with pytest.raises(UnreadableError, match="a pipe or a device"):
+        named.read(pipe, 100)
 
 
 def test_G08_a_file_of_bad_lines_is_given_up_after_thousands(tmp_path: Path) -> None:
