@@ -29,7 +29,8 @@ def read(data: bytes, schema: Path, display: str) -> Any:
     title, validator = _judge(schema)
     if len(data) > limits.DOCUMENT:
         raise IntegrityError(f"{display}: this is no {title} (more than {limits.DOCUMENT} bytes)")
-    if data.count(b"{") + data.count(b"[") + data.count(b",") > limits.VALUES:
+    containers = data.count(b"{") + data.count(b"[")
+    if containers > limits.CONTAINERS or data.count(b",") > limits.VALUES:
         raise IntegrityError(f"{display}: this is no {title} (too many values)")
     try:
         found = json.loads(

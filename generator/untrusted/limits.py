@@ -17,7 +17,10 @@ DOCUMENT = 128 << 20
 """Bytes of one JSON document; a signing request for 62,000 scripts has 70 MiB."""
 
 VALUES = 4_000_000
-"""Values of one JSON document: a small file of nothing but brackets would fill the memory."""
+CONTAINERS = 1_000_000
+"""Values, lists and objects of one JSON document: a small file of nothing but these would fill the
+memory.
+"""
 
 DEPTH = 32
 """Levels of one JSON document."""

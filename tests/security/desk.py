@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import records
 from signing import makers
 
 from generator import cli
@@ -43,29 +44,13 @@ def lay_out(place: Path) -> Path:
 
 def write_record(folder: Path, title: str = "A change") -> None:
     """manifest.json and SHA256SUMS for the files as they are, whoever wrote them."""
-    record = {
-        "format": manifest.FORMAT,
-        "tool": {"name": "runbook-generator", "version": "0"},
-        "name": "litware",
-        "change": {
-            "id": "CHG1",
-            "title": title,
-            "window": {"from": "2026-06-01T20:00+02:00", "until": "2044-06-01T23:00+02:00"},
-        },
-        "engine_sha256": "0" * 64,
-        "runbooks": [
-            {"path": name, "sha256": _sha256(folder / name), "content_sha256": "1" * 64}
-            for name in SCRIPTS
-        ],
-        "documents": [{"path": "RUNSHEET.md", "sha256": _sha256(folder / "RUNSHEET.md")}],
-    }
+    scripts = {name: (folder / name).read_bytes() for name in SCRIPTS}
+    sheet = {"RUNSHEET.md": (folder / "RUNSHEET.md").read_bytes()}
+    window = {**records.WINDOW, "until": "2044-06-01T23:00+02:00"}
+    record = records.record(scripts, sheet, title=title, window=window)
     data = manifest.encode(record)
     (folder / manifest.NAME).write_bytes(data)
     (folder / manifest.SUMS).write_bytes(manifest.sums(record, data))
-
-
-def _sha256(path: Path) -> str:
-    return manifest.sha256(path.read_bytes())
 
 
 def everything(place: Path) -> dict[str, bytes]:

@@ -434,7 +434,7 @@ WRITERS = {
     "writing/bundle.py",  # the growing folder
     "signing/folder.py",  # the growing folder
     "writing/swap.py",  # the lock
-    "package/reproduce.py",  # a clean project, which is thrown away
+    "untrusted/folder.py",  # a new folder, which is thrown away
     "doctor.py",  # a probe, which is thrown away
 }
 

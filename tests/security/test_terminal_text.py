@@ -28,8 +28,8 @@ from generator.signing.codes import Code
 from generator.signing.errors import IntegrityError, RefusedError
 from generator.visible import visible
 
-EVIL = "x\n3 of 3 files are good.\r\x1b[2J\x1b]0;t\x07\u202e\u2028\x9b31m"
-NAME = "x\n3 of 3 files are good.\x1b[2J\u202e.ps1"
+EVIL = "x\n3 of 3 signatures are good.\r\x1b[2J\x1b]0;t\x07\u202e\u2028\x9b31m"
+NAME = "x\n3 of 3 signatures are good.\x1b[2J\u202e.ps1"
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def clean(shown: str, forged: str = "3 of 3 files are good.") -> bool:
+def clean(shown: str, forged: str = "3 of 3 signatures are good.") -> bool:
     return desk.shows_no_control_characters(shown) and forged not in shown.split("\n")
 
 
@@ -121,7 +121,7 @@ def test_G16_files_that_lie_in_a_folder_are_named_in_one_line(
     (place / desk.FOLDER / NAME).write_bytes(makers.SCRIPT)
     assert cli.run(["verify", desk.FOLDER, "--anchors", "root.pem"]) == 3
     shown = capsys.readouterr()
-    assert "x\\n3 of 3 files are good.\\x1b[2J\\u202e.ps1: not in the manifest\n" in shown.err
+    assert "x\\n3 of 3 signatures are good.\\x1b[2J\\u202e.ps1: not in the manifest\n" in shown.err
     assert clean(shown.err)
 
 
@@ -181,7 +181,7 @@ def with_titles(node: Any) -> Any:
         return [with_titles(item) for item in node]
     if not isinstance(node, dict):
         return node
-    evil = "Evil\n3 of 3 files are good.\x1b[2J\u2028 title"
+    evil = "Evil\n3 of 3 signatures are good.\x1b[2J\u2028 title"
     return {key: evil if key == "title" else with_titles(item) for key, item in node.items()}
 
 

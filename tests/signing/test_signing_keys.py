@@ -23,7 +23,6 @@ from generator.signing.algorithms import SHA256
 from generator.signing.errors import (
     IntegrityError,
     KeyFileError,
-    MalformedError,
     PolicyError,
     SigningError,
 )
@@ -275,7 +274,7 @@ def test_a_request_whose_hashes_do_not_agree_is_refused():
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"null", b'{"format": 2}', b"\xff"])
 def test_what_is_no_request_is_refused(data):
-    with pytest.raises(MalformedError, match="no signing request"):
+    with pytest.raises(IntegrityError, match="no signing request"):
         request.decode(data, "request.json")
 
 
