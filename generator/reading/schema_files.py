@@ -143,6 +143,6 @@ def _keywords(schema: Schema, at: Path_, document: Document) -> Iterator[Finding
         required = part.get("required")
         if isinstance(known, dict) and isinstance(required, list):
             for index, key in enumerate(required):
-                if key not in known:
+                if isinstance(key, str) and key not in known:
                     message = f"required names {show(key)}, which is no property"
                     yield document.finding("T125", (*path, "required", index), message)

@@ -215,7 +215,8 @@ def metered(function: Callable[..., Any], meter: Meter) -> Callable[..., Any]:
             meter.weigh(value)
         if args or kwargs:
             for given in (*args, *kwargs.values()):
-                if type(given) is not int:
+                kind = type(given)
+                if kind is not int and (kind is not str or len(given) > small):
                     meter.weigh(given)
         result = function(value, *args, **kwargs)
         return result if isinstance(result, str) else _listed(meter, result)

@@ -44,6 +44,9 @@ _RESERVED = {name.lower() for name in RESERVED}
 _SIGNATURE = re.compile(r"(sig #)( (?:begin|end) signature block)", re.IGNORECASE)
 """The lines around a signature. Where they stand elsewhere a script cannot be signed."""
 
+WIDEST = WIDTH // 2
+"""Columns of an indent, or of a margin with labels."""
+
 KEPT = 1_000
 """Characters of the longest text that is kept."""
 
@@ -180,7 +183,8 @@ def ps_list(values: Sequence[object], indent: int = 8) -> Literal:
     `indent` columns. Behind the last item there is room for what closes the list: `})) {`.
     Raises ValueError for an indent that leaves no room.
     """
-    _refuse_width(indent)
+    if not 0 <= indent <= WIDEST:
+        raise ValueError(f"an indent of {indent} leaves no room; at most {WIDEST} is expected")
     items = _items(values)
     lines = [""]
     for index, text in enumerate(items):
@@ -201,15 +205,11 @@ def ps_comment(value: object, label: str | None = None, margin: int = 9) -> Lite
     width of the label column. Line breaks and control characters are escaped, so no value can
     leave its comment. Raises ValueError for a margin that leaves no room.
     """
-    _refuse_width(margin)
+    if not 0 <= margin <= WIDEST:
+        raise ValueError(f"a margin of {margin} leaves no room; at most {WIDEST} is expected")
     text = str(value)
     make = _comment if len(text) <= KEPT else _comment.__wrapped__
     return make(text, label, margin)
-
-
-def _refuse_width(columns: int) -> None:
-    if not 0 <= columns <= WIDTH // 2:
-        raise ValueError(f"{columns} columns leave no room; at most {WIDTH // 2} are expected")
 
 
 @lru_cache(maxsize=REMEMBERED)

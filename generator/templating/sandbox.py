@@ -140,23 +140,29 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def concat(self, parts: Iterable[str]) -> str:
         """The text of a template, block or macro."""
-        found: list[str] = []
-        for batch in self.batches(parts):
+        iterator = iter(parts)
+        found = batch = self._batch(iterator)
+        while len(batch) == _BATCH:
+            batch = self._batch(iterator)
             found += batch
         return "".join(found)
 
     def batches(self, parts: Iterable[str]) -> Iterator[list[str]]:
         """What a template writes, in lists of parts, before they become one text."""
         iterator = iter(parts)
-        while batch := list(itertools.islice(iterator, _BATCH)):
-            try:
-                self.meter.written(sum(map(len, batch)))
-            except LimitError as error:
-                if isinstance(iterator, Generator):
-                    # The error comes from the line that the template is at.
-                    iterator.throw(error)
-                raise
+        while batch := self._batch(iterator):
             yield batch
+
+    def _batch(self, iterator: Iterator[str]) -> list[str]:
+        batch = list(itertools.islice(iterator, _BATCH))
+        try:
+            self.meter.written(sum(map(len, batch)))
+        except LimitError as error:
+            if isinstance(iterator, Generator):
+                # The error comes from the line that the template is at.
+                iterator.throw(error)
+            raise
+        return batch
 
     def refusals(self, tree: nodes.Template) -> Iterator[tuple[str, str, int]]:
         """Code, message and line of everything that no template may use.

@@ -36,7 +36,7 @@ COUNT, SPEND, WEIGH, JOIN = "~count", "~spend", "~weigh", "~join"
 
 _OPENS, _CLOSES = {"lparen", "lbracket", "lbrace"}, {"rparen", "rbracket", "rbrace"}
 _TAGS = (nodes.If, nodes.For, nodes.With, nodes.Block, nodes.Macro, nodes.CallBlock)
-APART = 100
+APART = 500
 """Steps of a macro, block or template where it is called; a larger one spends the rest itself."""
 
 _APART = (nodes.Macro, nodes.CallBlock, nodes.Block, nodes.Include, nodes.Import, nodes.FromImport)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -332,6 +333,22 @@ def test_G11_doctor_says_it_too(project: Project) -> None:
     pipe(project.place(STEP))
     said = project.run("doctor", "--out", str(project.folder / "out"))
     assert f"fail  templates: {project.templates}/{STEP}: a file is expected" in said.out
+
+
+@pytest.mark.parametrize("form", ["json", "sarif"])
+@pytest.mark.parametrize("kind", ["folder", "faulty"])
+def test_G11_findings_for_programs_are_data_whatever_is_broken(
+    project: Project, form: str, kind: str
+) -> None:
+    path = project.place("skype/checks.yml")
+    if kind == "folder":
+        path.mkdir()
+    else:
+        path.write_text("- code: X\n")
+    said = project.run("lint", "--format", form)
+    assert said.code == 1
+    assert json.loads(said.out)
+    assert project.run("lint", "--explain", "T218").code == 0
 
 
 def test_G11_other_files_in_the_folder_are_nobodys_business(project: Project) -> None:
