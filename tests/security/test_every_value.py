@@ -129,17 +129,20 @@ class Reader:
         self._folder = folder
 
     def read(self, name: str, data: dict[str, Any]) -> Iterator[tuple[str, str, list[str]]]:
-        """Of each script in the order of work its name, its syntax and its strings."""
+        """Of each script its name, its syntax and its strings; in the order of work."""
         path = written(self._folder, name, data)
         assert [one.format() for one in pipeline.validate(path, TREE)] == []
-        for one in pipeline.build(path, TREE).rendered:
-            assert one.data.endswith(ENGINE)
+        out = self._folder / "out"
+        assert cli.run(["build", str(path), "--out", str(out), "--force"]) == 0
+        for file in sorted((out / name).rglob("*.ps1")):
+            data = file.read_bytes()
+            assert data.endswith(ENGINE)
             head = self._folder / "head.ps1"
-            head.write_bytes(one.data[: -len(ENGINE)])
+            head.write_bytes(data[: -len(ENGINE)])
             shape = self._judge.ask("shape", path=str(head))
             strings = self._judge.ask("strings", path=str(head)).split(",")
             assert re.fullmatch("[0-9A-F]{64}", shape), shape
-            yield one.runbook.file, shape, list(map(plain, strings))
+            yield file.name, shape, list(map(plain, strings))
 
 
 def plain(shown: str) -> str:
