@@ -19,9 +19,7 @@ $shared = @(
 foreach ($one in $shared) { $one.Value = ($one.Of)::($one.Name) }
 $console = [Console]::In, [Console]::Out, [Console]::Error
 
-# The modules that every script loads anyway are part of each runspace from its start.
 $state = [System.Management.Automation.Runspaces.InitialSessionState]::CreateDefault2()
-$state.ImportPSModule(@('Microsoft.PowerShell.Utility', 'Microsoft.PowerShell.Management'))
 $line = New-EventLine
 
 function Read-Job ([string] $Text) {
