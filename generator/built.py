@@ -52,7 +52,7 @@ class RenderedRunbook:
 
 @dataclass(slots=True)
 class Launcher:
-    """Start-Change.ps1. Its table has the hash of every script, so it is made after the last one."""
+    """Start-Change.ps1; its table has the hash of every script, so it is made after the last."""
 
     piece: Piece = Piece("launcher", "", "")
     data: bytes = b""

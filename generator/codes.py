@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from generator import rules
+from generator.findings import FindingsError
 from generator.reading import checks, yaml_source
-from generator.templating.templates import SPINE, TemplateTree
+from generator.templating.templates import SPINE, RefusedNameError, TemplateTree
 
 FILE = Path(__file__).with_name("codes.yml")
 
@@ -47,9 +49,14 @@ def _rules() -> Iterator[Code]:
 
 
 def _checks(tree: TemplateTree) -> Iterator[Code]:
-    """The message is the title, what it fills in is left open."""
+    """The message is the title, what it fills in is left open.
+
+    A file that cannot be used has findings of its own, and these want to be explained, too.
+    """
     for product in (SPINE, *tree.products()):
-        document = checks.load_checks(tree, f"{product}/checks.yml")
+        document = None
+        with suppress(FindingsError, RefusedNameError):
+            document = checks.load_checks(tree, f"{product}/checks.yml")
         for item in document.data if document is not None else ():
             yield Code(item["code"], _open(item["message"]), _open(item.get("hint", "")))
 

@@ -86,6 +86,9 @@ def packages() -> Result:
 
 def templates(tree: TemplateTree) -> Result:
     """Whether templates of the project stand in for built-in ones."""
+    if faults := tree.faults():
+        found = "; ".join(f"{one.file}: {one.message}" for one in tree.named(faults))
+        return Result("templates", "fail", found, "Put plain files there, or delete these.")
     names = [tree.display(path) for path in tree.shadowed()]
     if not names:
         return Result("templates", "ok", "no built-in template is replaced by one of yours")

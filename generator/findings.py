@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from generator.errors import GeneratorError
+from generator.visible import visible
 
 SHOWN = 200
 """So many findings are shown in full; a file of another kind could have thousands."""
@@ -49,7 +50,12 @@ class FindingsError(GeneratorError):
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = ordered(findings)
-        super().__init__(report(self.findings))
+        super().__init__(self.findings)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The findings as text; `Finding.format` cleans each."""
+        return tuple(report(self.findings).split("\n"))
 
 
 def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -79,13 +85,6 @@ def show(value: object) -> str:
     if isinstance(value, list):
         return "a list" if value else "an empty list"
     return str(value)
-
-
-def visible(text: str) -> str:
-    """Text for one line of a terminal: what is not printable as `\\xNN` or `\\uNNNN`."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def path_text(path: Iterable[str | int]) -> str:

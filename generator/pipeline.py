@@ -87,12 +87,16 @@ def stream(path: Path, tree: TemplateTree, limit: Sequence[str] = ()) -> Build:
 
 @contextmanager
 def _told(tree: TemplateTree) -> Iterator[None]:
-    """Findings leave as `lint` words them, with the names that the user knows the files by."""
+    """Findings leave as `lint` words them, with the names that the user knows the files by.
+
+    What stands in the place of a template and cannot be one is told before anything is read.
+    """
     try:
+        tree.check()
         yield
     except FindingsError as error:
         findings = error.findings
-        if any(finding.code.startswith("T2") for finding in findings):
+        if not tree.faults() and any(finding.code.startswith("T2") for finding in findings):
             from generator import lint as stage
 
             places = {_place(finding) for finding in findings}
@@ -138,7 +142,6 @@ def _products(tree: TemplateTree) -> tuple[Product, ...]:
 
 def _order(path: Path, products: Sequence[Product], tree: TemplateTree) -> Plan:
     from generator.planning import plan, roles
-
     from generator.templating import environment
 
     go = roles.load_go(tree, environment.make(tree))

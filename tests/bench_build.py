@@ -88,7 +88,7 @@ def bare_side(inventory: Path, out: Path) -> dict[str, float]:
     scripts.filters |= environment.FILTERS
     sheets = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TREE.roots),
-        finalize=markdown._finalize,
+        finalize=lambda v: v if isinstance(v, markdown.Markdown) else markdown.text(v),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
+# The one beside this file, before tests/package, which has another, comes onto the path.
+import builders  # noqa: F401
 import pytest
+from hypothesis import settings
+
+# Nothing is timed: the machine of a test may be busy with something else.
+settings.register_profile("runbook", deadline=None)
+settings.load_profile("runbook")
 
 pytest_plugins = ["lab.fixtures"]
 

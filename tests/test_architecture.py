@@ -34,9 +34,10 @@ LAYERS = [
     {"built"},
     {"planned"},
     {"untrusted"},
-    {"files"},
     {"findings", "model", "progress"},
+    {"files", "signature_block", "terminal"},
     {"errors"},
+    {"visible"},
 ]
 LAYER_OF = {name: at for at, names in enumerate(LAYERS) for name in names}
 

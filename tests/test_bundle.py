@@ -286,7 +286,7 @@ class TestPlaces:
 
     def test_a_file_in_the_place_of_out(self, tmp_path: Path) -> None:
         (tmp_path / "out").write_text("mine")
-        with pytest.raises(OutputError, match=r"out: .*build again"):
+        with pytest.raises(OutputError, match=r"out: .*try again"):
             bundle.write(a_build(), tmp_path / "out")
 
     def test_a_full_disk_leaves_the_old_folder_and_no_rubbish(

@@ -140,9 +140,10 @@ class TestActions:
         assert restarts(lab) == (1 if place == "before" else 2)
 
     def test_it_is_due_when_what_it_wants_does_not_hold(self, toys):
-        down = ACTION.replace("@{ service = 'Running' }\n    }", "@{ service = $service }\n    }", 1)
-        down = down.replace("    Read = {", "    Read = {\n        $service = 'Stopped'\n        if ("
-                            "(Get-ToyValue -Name 'list') -contains 'a') { $service = 'Running' }")
+        down = ACTION.replace("{ service = 'Running' }\n    }", "{ service = $service }\n    }", 1)
+        look = "(Get-ToyValue -Name 'list') -contains 'a'"
+        words = f"        $service = 'Stopped'\n        if ({look}) {{ $service = 'Running' }}"
+        down = down.replace("    Read = {", f"    Read = {{\n{words}")
         down = down.replace("New-ToyObject -Name 'restart'",
                             "Set-ToyValue -Name 'list' -Value @('a')")  # fmt: skip
         lab = toys(forward={"text": TEXT, "restart": down})
@@ -372,7 +373,7 @@ class TestTable:
         own = lab.receipt(toy.CHANGE)["hash"]
         check = toy.hash_of(lab.scripts.find(toy.CHECK).path)
         undo = toy.hash_of(lab.scripts.find(toy.UNDO).path)
-        for counts, code in (([ "f" * 64], 2), (["f" * 64, own], 0)):
+        for counts, code in ((["f" * 64], 2), (["f" * 64, own], 0)):
             table = {toy.CHANGE: counts, toy.CHECK: [check], toy.UNDO: [undo]}
             toy.write_table(lab.scripts.folder, table)
             assert lab.run(toy.CHECK) == code, lab.out
@@ -410,7 +411,7 @@ class TestSmallThings:
         assert "taken away" not in lab.out
 
     def test_F11_the_line_of_a_failure_names_step_command_and_next_action(self, toys):
-        broken = TEXT.replace("Set-ToyValue -Name", "Get-Item -LiteralPath 'no:' ; Set-ToyValue -Name")
+        broken = TEXT.replace("Set-ToyValue", "Get-Item -LiteralPath 'no:'; Set-ToyValue")
         lab = toys(forward={"text": broken})
         assert lab.run(toy.CHANGE, *YES) == 1, lab.out
         said(lab, "failed    Step 1, text: Get-Item: ", "Run this again: it goes on from there.")
@@ -431,7 +432,7 @@ class TestSmallThings:
         probe.write_text(
             "$global:ErrorActionPreference = 'Continue'\n"
             f"try {{ & '{script}' -Unattended -Reason lab }} finally {{\n"
-            "    Write-Host \"preference is $global:ErrorActionPreference\" }\n"
+            '    Write-Host "preference is $global:ErrorActionPreference" }\n'
         )
         lab.run(toy.CHANGE, path=probe)
         said(lab, "preference is Continue")

@@ -38,7 +38,7 @@ def several(count: int = 4) -> Plan:
 
 def test_the_text_has_phases_runbooks_and_what_they_wait_for() -> None:
     assert (
-        graph.text(a_plan(), PHASES)
+        "\n".join([*graph.lines(a_plan(), PHASES), ""])
         == """\
 00 Preflight
   00-001       directory preflight  on APP01
@@ -67,7 +67,7 @@ Undo, in its own order of work
 
 
 def test_a_runbook_on_several_servers_is_drawn_once() -> None:
-    lines = graph.text(several(), PHASES).splitlines()
+    lines = graph.lines(several(), PHASES)
     assert "  10-001 to 10-004  directory each  on 4 servers" in lines
     assert "                      <- 10-001 to 10-004, each on its own server" in lines
     assert "                      <- 10-001 to 10-004, all of them" in lines
@@ -75,11 +75,11 @@ def test_a_runbook_on_several_servers_is_drawn_once() -> None:
 
 
 def test_a_few_servers_are_named() -> None:
-    assert "directory each  on APP01, APP02, APP03" in graph.text(several(3), PHASES)
+    assert "directory each  on APP01, APP02, APP03" in "\n".join(graph.lines(several(3), PHASES))
 
 
 def test_the_drawing_does_not_grow_with_the_servers() -> None:
-    few, many = (len(graph.text(several(count), PHASES).splitlines()) for count in (4, 400))
+    few, many = (len(graph.lines(several(count), PHASES)) for count in (4, 400))
     assert few == many
 
 

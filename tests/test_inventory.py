@@ -11,7 +11,7 @@ import pytest
 
 from generator.findings import Finding, FindingsError
 from generator.model import Values
-from generator.reading import inventory, schema
+from generator.reading import inventory, schema_files
 from generator.reading.inventory import load_inventory
 from generator.templating.templates import TemplateTree
 
@@ -305,7 +305,7 @@ def assert_readable(error: FindingsError) -> None:
 
 
 def test_the_whole_schema_is_one_document() -> None:
-    registry = schema.load_registry(TREE)
+    registry = schema_files.load_registry(TREE)
     whole = inventory.inventory_schema(TREE, registry)
     assert list(whole["properties"]) == ["change", "exchange", "skype"]
     assert registry["_runbook/schema.yml"] is not whole

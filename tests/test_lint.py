@@ -228,7 +228,7 @@ BROKEN = [
     ),
     (
         "directory/checks.yml", "item.site ==", "item.site | uper ==",
-        "3:9: error[T130] no filter named 'uper', in 'item.site | uper == 'x''",
+        "3:9: error[T130] No filter named 'uper', in 'item.site | uper == 'x''",
     ),
     (
         "directory/checks.yml", "when: item", "when: itm",

@@ -23,9 +23,13 @@ HOSTILE = st.text(st.sampled_from("`*_[]<>|~\\&#+-=!().:; \n\r\tab1é;\u202e\u20
         ("_a_ __b__", r"\_a\_ \_\_b\_\_"),
         ("a|b", r"a\|b"),
         ("**bold** `code` ~~gone~~", r"\*\*bold\*\* \`code\` \~\~gone\~\~"),
-        ("[link](https://x)", r"\[link\](https://x)"),
-        ("<b>&amp;&</b>", r"\<b\>\&amp;&\</b\>"),
+        ("[link](https://x)", r"\[link\](https\://x)"),
+        ("www.x.y or ftp://x", r"www\.x.y or ftp\://x"),
+        ("to sip:a_b@x.y, c", "to `sip:a_b@x.y`, c"),
+        ("at :once: 22:00:00", r"at \:once: 22:00:00"),
+        ("<b>&amp;&</b>", r"\<b>\&amp;&\</b>"),
         ("# no heading", r"\# no heading"),
+        ("no end of one #", r"no end of one \#"),
         ("- no list", r"\- no list"),
         ("1. no list", r"1\. no list"),
         ("10-001", "10-001"),
@@ -62,7 +66,7 @@ def test_no_value_leaves_its_line_or_its_table_cell(value: str) -> None:
     assert markdown.verbatim(value).isprintable() or not value
 
 
-@given(HOSTILE)
+@given(HOSTILE.filter(lambda value: "@" not in value))
 def test_without_its_escapes_text_is_the_value_again(value: str) -> None:
     visible = str(markdown.verbatim(" ".join(value.split())))
     assert re.sub(r"\\([!-/:-@[-`{-~])", r"\1", markdown.text(value)) == visible

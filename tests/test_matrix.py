@@ -170,13 +170,14 @@ class Start:
         ]
 
     def sample(self) -> list[Place]:
-        """A kill after the first change, and one more place that stays the same."""
+        """A kill after the first change, and two faults at places that stay the same."""
         places = self.places()
         changing = [at for at, place in enumerate(places) if is_change(place.call)]
         seed = int(hashlib.sha256(self.key.encode()).hexdigest(), 16)
-        fault = places[4 * (seed % len(self.calls)) + seed % 2]
-        # The last of the four places of a call is the kill after it.
-        return [fault, *([places[changing[3]]] if changing else [])]
+        # Of the four places of a call the first two are the faults, the last the kill after it.
+        calls = {seed % len(self.calls), seed // 7 % len(self.calls)}
+        faults = [places[4 * call + seed % 2] for call in sorted(calls)]
+        return [*faults, *([places[changing[3]]] if changing else [])]
 
 
 def is_change(call: str) -> bool:

@@ -17,14 +17,14 @@ from tools import ROOT
 
 from generator.findings import FindingsError
 from generator.planning import plan, roles
-from generator.reading import inventory, schema
+from generator.reading import inventory, references, schema_files
 from generator.rendering import render
 from generator.templating import environment
 from generator.templating.templates import TemplateTree
 from generator.writing import bundle, runsheet
 
 TREE = TemplateTree.for_project()
-REGISTRY = schema.load_registry(TREE)
+REGISTRY = schema_files.load_registry(TREE)
 PRODUCTS = roles.load_products(TREE, environment.make(TREE))
 PHASES = roles.load_phases(TREE)
 
@@ -63,12 +63,12 @@ Path_ = tuple[str, ...]
 Outcome = dict[str, bytes] | list[str]
 
 
-def keys(part: schema.Schema, file: str, path: Path_ = ()) -> Iterator[tuple[Path_, Any, str]]:
+def keys(part: references.Schema, file: str, path: Path_ = ()) -> Iterator[tuple[Path_, Any, str]]:
     """Every key whose value is no mapping: its path (`*` is an item), its schema, its form."""
     form = ""
     while "$ref" in part:
         form = part["$ref"].rpartition("/")[2]
-        part, file = schema.resolve(part["$ref"], file, REGISTRY)
+        part, file = references.resolve(part["$ref"], file, REGISTRY)
     if "properties" in part:
         for name, inner in part["properties"].items():
             yield from keys(inner, file, (*path, name))
@@ -131,7 +131,7 @@ def value_at(data: Any, place: str) -> Any:
     return data
 
 
-def other(value: str, part: schema.Schema, form: str, name: str) -> str:
+def other(value: str, part: references.Schema, form: str, name: str) -> str:
     """Another valid value."""
     if form == "instant":
         return OTHER_INSTANT[name]

@@ -84,7 +84,9 @@ def test_a_script_has_crlf_and_one_line_end_at_its_end() -> None:
 def test_the_content_hash_leaves_out_signature_and_own_hash() -> None:
     own = "ab" * 32
     body = f"Hash = '{own}'\r\nrest\r\n".encode()
-    signed = body + b"\r\n# SIG # Begin signature block\r\n# AA\r\n# SIG # End signature block\r\n"
+    signed = (
+        body + b"\r\n# SIG # Begin signature block\r\n# AAAA\r\n# SIG # End signature block\r\n"
+    )
     plain = hashlib.sha256(body.replace(own.encode(), ZERO_HASH.encode())).hexdigest()
     assert content_hash(body, own) == plain
     # The mark begins with the line end that signing adds.

@@ -19,7 +19,7 @@ from tools import pwsh
 
 from generator import pipeline
 from generator.built import Build
-from generator.errors import OutputError
+from generator.findings import FindingsError
 from generator.planned import Plan
 from generator.templating.templates import TemplateTree
 from generator.writing import bundle, runsheet
@@ -305,15 +305,15 @@ class TestTemplate:
     @pytest.mark.parametrize(
         ("source", "message"),
         [
-            ("\n{{ entry.nunber }}\n", r"runsheet_entry\.md\.j2:2: .*nunber"),
-            ("\n\n{% if %}\n", r"runsheet_entry\.md\.j2:3: "),
-            ("{% include 'no.j2' %}", r"no file templates/no\.j2"),
-            ("\n{{ entry.texts.team + 1 }}", r"runsheet_entry\.md\.j2:2: "),
+            ("\n{{ entry.nunber }}\n", r"runsheet_entry\.md\.j2:2:1: error\[T226\] .*nunber"),
+            ("\n\n{% if %}\n", r"runsheet_entry\.md\.j2:3:1: error\[T202\] "),
+            ("{% include 'no.j2' %}", r"error\[T201\] there is no file templates/no\.j2"),
+            ("\n{{ entry.texts.team + 1 }}", r"runsheet_entry\.md\.j2:2:1: error\[T220\] "),
         ],
     )
     def test_a_faulty_one_is_named_with_its_line(
         self, own: Path, source: str, message: str
     ) -> None:
         (own / "_runbook" / "runsheet_entry.md.j2").write_text(source)
-        with pytest.raises(OutputError, match=message):
+        with pytest.raises(FindingsError, match=message):
             runsheet.render(a_build(), TemplateTree.for_project(own))

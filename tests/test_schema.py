@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from generator.findings import FindingsError
-from generator.reading import schema, yaml_source
+from generator.reading import references, schema, schema_files, yaml_source
 from generator.reading.schema_sentences import MAX_FINDINGS, did_you_mean
 from generator.templating.templates import TemplateTree
 
@@ -174,7 +174,7 @@ def test_the_nearest_name_is_offered_and_a_far_one_is_not() -> None:
 )  # fmt: skip
 def test_a_mistake_in_a_schema_file_is_found(text: str, sentence: str) -> None:
     document = yaml_source.parse(text, "s.yml")
-    findings = schema.check_schema(document, "s.yml", {"s.yml": document.data})
+    findings = schema_files.check_schema(document, "s.yml", {"s.yml": document.data})
     assert len(findings) == 1
     assert findings[0].format().startswith(f"s.yml:{sentence}")
 
@@ -184,7 +184,7 @@ def test_a_broken_schema_of_a_project_is_reported_with_its_place(tmp_path: Path)
     own.mkdir(parents=True)
     (own / "schema.yml").write_text("type: object\nrequird: [version]\n")
     with pytest.raises(FindingsError) as caught:
-        schema.load_registry(TemplateTree.for_project(tmp_path / "templates"))
+        schema_files.load_registry(TemplateTree.for_project(tmp_path / "templates"))
     first = str(caught.value).split("\n")[0]
     assert first == (
         "templates/exchange/schema.yml:2:1: error[T122] unknown keyword 'requird'"
@@ -224,7 +224,7 @@ def test_every_key_says_what_it_is_for(path: Path) -> None:
     registry.setdefault(name, rules)
     for key, item in properties(rules):
         # Inside our own files a shared definition may bring the words.
-        target = schema.resolve(item["$ref"], name, registry)[0] if "$ref" in item else {}
+        target = references.resolve(item["$ref"], name, registry)[0] if "$ref" in item else {}
         assert item.get("description") or target.get("description"), f"{name}: {key}"
 
 
@@ -248,7 +248,7 @@ def test_our_own_schema_files_have_no_mistakes(path: Path) -> None:
     registry = {name: yaml_source.load(ROOT / "templates" / name).data for name in NAMES}
     document = yaml_source.load(path)
     name = path.relative_to(ROOT / "templates").as_posix()
-    assert schema.check_schema(document, name, {**registry, name: document.data}) == []
+    assert schema_files.check_schema(document, name, {**registry, name: document.data}) == []
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_every_default_and_hint_is_itself_valid(path: Path) -> None:
     name = path.relative_to(ROOT / "templates").as_posix()
     registry.setdefault(name, yaml_source.load(path).data)
     for key, item in properties(registry[name]):
-        target = schema.resolve(item["$ref"], name, registry)[0] if "$ref" in item else item
+        target = references.resolve(item["$ref"], name, registry)[0] if "$ref" in item else item
         for entry in target.get("x-hints", ()):
             assert set(entry) == {"pattern", "hint"}, key
             re.compile(entry["pattern"])

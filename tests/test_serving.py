@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from lab import serving
 from lab.events import Event, Job, Question, Splitter
 from lab.serving import Answer, Run, Server, ServingError, nobody, typed
 from tools import pwsh
@@ -104,6 +105,35 @@ def test_a_script_shows_and_ends_as_in_a_process(
     assert (run.how, run.output, run.error, run.code) == (
         "ended", same.output, same.error, same.code,
     )  # fmt: skip
+
+
+BOUND = """[CmdletBinding(SupportsShouldProcess = $true)]
+param ([switch] $Go, [string] $Text = 'none', [string[]] $List, [int] $Number)
+"$Go|$Text|$($List.Count) $($List -join '+')|$Number|$WhatIfPreference"
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-Go", "-Text", "two words", "-Number", "7"),
+        ("-Go:$false", "-Text:a:b", "-WhatIf"),
+        ("-text:", "later", "-List", "a,b"),
+        ("-Go:$true", "positional", "more", "-Number:3"),
+        ("-Text", "-5", "-Number", "-5"),
+        ("-Text", "", "-List", ""),
+        ("-Nonsense", "x"),
+        ("-Number", "many"),
+        (),
+    ],
+    ids=repr,
+)
+def test_words_are_bound_as_in_a_process(
+    running: Running, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    run = running(BOUND, *words)
+    same = alone(tmp_path / "a script.ps1", words)
+    assert (run.output, run.error, run.code) == (same.output, same.error, same.code)
 
 
 CHOICE = """
@@ -308,6 +338,15 @@ def test_a_process_that_went_away_meanwhile_is_replaced(
     os.kill(pid, 9)
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     assert running("'x'").output == "x\n"
+
+
+def test_a_process_takes_a_number_of_jobs(
+    running: Running, monkeypatch: pytest.MonkeyPatch, server: Server
+) -> None:
+    monkeypatch.setattr(serving, "MOST", 2)
+    server.close()
+    first, second, third, fourth = (running(PID).output for _ in range(4))
+    assert first == second != third == fourth
 
 
 # --- the lines between -----------------------------------------------------------------

@@ -158,10 +158,10 @@ def test_a_file_without_permission_is_one_sentence(
     path = tmp_path / "x.yml"
     path.write_text("a: 1\n")
 
-    def refuse(_self: Path) -> bytes:
+    def refuse(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert file_fault(path) == "x.yml: error[E004] no permission to read this file"
 
 
@@ -173,10 +173,10 @@ def test_a_broken_disk_and_an_impossible_name_are_one_sentence(
     path = tmp_path / "x.yml"
     path.write_text("a: 1\n")
 
-    def fail(_self: Path) -> bytes:
+    def fail(*_: object) -> int:
         raise OSError(5, "whatever the system calls it")
 
-    monkeypatch.setattr(Path, "read_bytes", fail)
+    monkeypatch.setattr(os, "open", fail)
     assert file_fault(path) == (f"x.yml: error[E004] the file cannot be read: {os.strerror(5)}")
 
 
@@ -184,7 +184,7 @@ def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "x.yml"
     with path.open("wb") as stream:
         stream.truncate(yaml_faults.MAX_BYTES + 1)
-    expected = "x.yml: error[E005] the file is too large (16.0 MiB) (the limit is 16 MiB)"
+    expected = "x.yml: error[E005] the file is too large (the limit is 16 MiB)"
     assert file_fault(path) == expected
 
 

@@ -6,6 +6,7 @@ command with its module; a module is imported when its command runs, so that `--
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import NoReturn
 
@@ -24,7 +25,7 @@ INTERRUPTED = 130
 EXIT_CODES = {
     0: "nothing to report",
     1: "findings: mistakes in an inventory or a template, files that would change or must not "
-    "be overwritten, a failed check of `doctor`",
+    "be overwritten, a failed check of `doctor`, a question answered with no",
     2: "usage or configuration: an unknown option, a missing file or folder",
     3: "integrity: a file, a hash or a signature is not what it says it is",
     4: "policy: a signer who is not trusted, a certificate that has run out or was revoked",
@@ -49,21 +50,24 @@ def run(arguments: list[str]) -> int:
         )
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        screen.say(*shown.getvalue().rstrip("\n").split("\n"))
         return error.exit_code if error.exit_code == 2 else 1
     except (click.Abort, KeyboardInterrupt):
         screen.say("Interrupted. Nothing was left half-written.")
         return INTERRUPTED
     except FindingsError as error:
-        screen.say(screen.paint(str(error)))
+        screen.say(*screen.paint(error.lines))
         screen.say(screen.counted(error.findings, "Nothing was written."))
         return error.exit_code
     except GeneratorError as error:
-        screen.say(f"Error: {error}")
+        first, *rest = error.lines
+        screen.say(f"Error: {first}", *rest)
         return error.exit_code
     except Exception:
         import traceback  # noqa: PLC0415 - only a bug needs it
 
-        traceback.print_exc()
+        screen.say(*traceback.format_exc().rstrip("\n").split("\n"))
         screen.say("This is a bug in runbook, not in your files. Please report it.")
         return BUG

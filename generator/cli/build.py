@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from generator import pipeline
+from generator import pipeline, terminal
 from generator.built import Build
 from generator.cli import screen
 from generator.cli.options import inventory_argument, out_option, template_tree, templates_option
@@ -73,23 +73,29 @@ def build(
     if check or diff:
         return _compare(built, tree, out, check=check, diff=diff)
     with screen.bar():
-        report = bundle.write(built, out, tree, force=force, dry_run=dry_run)
+        report = bundle.write(built, out, tree, force=force, dry_run=dry_run, holds=_holds)
     screen.say(report.sentence())
     return 0
 
 
 def _compare(built: Build, tree: TemplateTree, out: Path, *, check: bool, diff: bool) -> int:
     with screen.bar():
-        report = bundle.write(built, out, tree, force=True, dry_run=True)
+        report = bundle.write(built, out, tree, force=True, dry_run=True, holds=_holds)
     if diff:
-        files = bundle.Contents(built, tree, report.folder)
+        files = bundle.Contents(built, tree, report.folder, _holds)
         for line in differences.unified(files, report.folder, report.comparison):
-            click.echo(_coloured(line))
+            terminal.tell(_coloured(line))
     if check:
         for line in differences.listing(report.comparison):
-            click.echo(line)
+            terminal.tell(line)
     screen.say(f"Nothing was written. {report.sentence()}")
     return DIFFERS if report.comparison.differs else 0
+
+
+def _holds(data: bytes) -> bool:
+    from generator.signing import verify  # noqa: PLC0415 - only a folder that is signed needs it
+
+    return verify.holds(data)
 
 
 def _coloured(line: str) -> str:
@@ -101,5 +107,5 @@ def _coloured(line: str) -> str:
         ("+", "green"),
     ):
         if line.startswith(start):
-            return click.style(line, fg=colour, bold=colour is None)
+            return terminal.style(line, fg=colour, bold=colour is None)
     return line

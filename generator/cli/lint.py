@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from generator import codes, pipeline
+from generator import codes, pipeline, terminal
 from generator.cli import screen
 from generator.cli.options import (
     FINDING_FORMATS,
@@ -47,23 +47,25 @@ def lint(*, inventory: Path | None, templates: Path | None, form: str, explain: 
     tree = template_tree(templates)
     if explain is not None:
         known = codes.every(tree)
-        click.echo(_list(known) if explain.lower() == "all" else _explained(explain, known))
+        terminal.tell(*(_list(known) if explain.lower() == "all" else _explained(explain, known)))
         return 0
     with screen.bar():
         findings = pipeline.lint(tree, inventory)
     return screen.show(findings, form, tree, "no mistakes found")
 
 
-def _list(known: dict[str, codes.Code]) -> str:
-    return "\n".join(f"{one.code}  {one.title}" for one in known.values())
+def _list(known: dict[str, codes.Code]) -> list[str]:
+    return [f"{one.code}  {one.title}" for one in known.values()]
 
 
-def _explained(code: str, known: dict[str, codes.Code]) -> str:
+def _explained(code: str, known: dict[str, codes.Code]) -> list[str]:
     one = known.get(code.upper())
     if one is None:
         near = did_you_mean(code.upper(), known)
         hint = f"did you mean {near}? " if near else ""
         raise UsageError(f"there is no code {code}; {hint}`lint --explain all` lists every code.")
     paragraphs = [" ".join(part.split()) for part in one.text.split("\n\n") if part.strip()]
-    body = "\n\n".join(textwrap.fill(part, 92) for part in paragraphs)
-    return f"{click.style(f'{one.code}  {one.title}', bold=True)}\n\n{body}"
+    lines: list[str] = [terminal.style(f"{one.code}  {one.title}", bold=True)]
+    for part in paragraphs:
+        lines += ["", *textwrap.wrap(part, 92)]
+    return lines

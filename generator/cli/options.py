@@ -8,14 +8,37 @@ from typing import Any, TypeVar
 
 import click
 
+from generator.findings import show
 from generator.templating.templates import TemplateTree
+from generator.visible import visible
 
 FINDING_FORMATS = ("text", "json", "sarif", "github")
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-class InventoryFile(click.Path):
+class AnyPath(click.Path):
+    """A path as somebody types it; one that the system cannot look at is a sentence."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path; fails with a sentence for one that cannot be what the option wants."""
+        shown = show(str(value))
+        path = Path(str(value))
+        try:
+            path.lstat()
+            other = not self.file_okay and path.exists() and not path.is_dir()
+        except FileNotFoundError:
+            other = False
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            self.fail(f"{shown} cannot be used: {reason}.", param, ctx)
+        if other:
+            self.fail(f"{shown} is not a folder.", param, ctx)
+        super().convert(value, param, ctx)
+        return path
+
+
+class InventoryFile(AnyPath):
     """The path of an inventory; one that is not there is answered with a close match."""
 
     name = "inventory"
@@ -25,15 +48,15 @@ class InventoryFile(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """The path; fails with a sentence for what is missing or a folder."""
-        path = Path(value)
+        path = super().convert(value, param, ctx)
         if path.is_dir():
-            self.fail(f"{value} is a folder; name the YAML file in it.", param, ctx)
+            self.fail(f"{show(str(value))} is a folder; name the YAML file in it.", param, ctx)
         if not path.exists():
             import difflib  # noqa: PLC0415 - only where there is a mistake
 
             near = difflib.get_close_matches(path.name, _names(path.parent), n=1)
             hint = f" Did you mean {(path.parent / near[0]).as_posix()}?" if near else ""
-            self.fail(f"there is no file {value}.{hint}", param, ctx)
+            self.fail(f"there is no file {visible(str(value))}.{hint}", param, ctx)
         return path
 
 
@@ -47,7 +70,7 @@ def templates_option(function: _Command) -> _Command:
     return click.option(
         "--templates",
         metavar="FOLDER",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=AnyPath(path_type=Path, file_okay=False),
         help="Folder of your own templates; by default ./templates when it exists. Its files "
         "stand in for the built-in ones of the same path.",
     )(function)
@@ -70,7 +93,7 @@ def out_option(what: str) -> Callable[[_Command], _Command]:
     return click.option(
         "--out",
         metavar="FOLDER",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=AnyPath(path_type=Path, file_okay=False),
         default=Path("out"),
         show_default=True,
         help=what,

@@ -8,15 +8,16 @@ from typing import Any
 
 import click
 
-from generator import __version__
+from generator import __version__, terminal
 from generator.cli.options import template_tree, templates_option
 from generator.errors import IntegrityError, UsageError
+from generator.files import atomic, named
 from generator.package import contents, make
 from generator.package import reproduce as again
 from generator.package import verify as packages
 from generator.package.reproduce import NotReproducibleError
 from generator.package.verify import Answer
-from generator.signing import answers, batch, commands_read, preflight
+from generator.signing import answers, commands_read, preflight
 from generator.signing import options as shared
 from generator.signing.errors import PolicyError
 from generator.signing.verify import Trust
@@ -73,18 +74,18 @@ def package(
     The key must be the one that signed the scripts. The same folder, inputs and key give the same
     bytes, as far as the key does (RSA always).
     """
-    evidence = {path.name: shared.read(path) for path in options["evidence"]}
+    evidence = {path.name: named.read(path) for path in options["evidence"]}
     if len(evidence) != len(options["evidence"]):
         raise UsageError("two files of evidence have the same name")
     target = output or folder.with_name(f"{folder.name}.zip")
     with shared.identity(options) as identity:
         ecdsa = options["allow_ecdsa"]
         for warning in preflight.check(identity.certificate, shared.time(None), allow_ecdsa=ecdsa):
-            click.echo(f"warning: {warning}", err=True)
+            terminal.say(f"warning: {warning}")
         data = make.make(folder, inventory, template_tree(templates), identity, evidence)
     if not dry_run:
-        batch.write_file(target, data)
-    click.echo(f"{target}: {len(data)} bytes{', not written' if dry_run else ''}.", err=True)
+        atomic.write(target, data)
+    terminal.say(f"{target}: {len(data)} bytes{', not written' if dry_run else ''}.")
 
 
 @click.command()
@@ -108,7 +109,7 @@ def reproduce(package: Path, *, allow_untrusted: bool, **options: Any) -> int:
     if not vouched:
         lines = [_NOBODY, *lines, _NOBODY]
         code = code or (0 if allow_untrusted else PolicyError.exit_code)
-    click.echo("\n".join(lines), err=True)
+    terminal.say(*lines)
     return code
 
 
@@ -134,7 +135,9 @@ def _reproduced(path: Path, trust: Trust, *, vouched: bool) -> tuple[list[str], 
     try:
         differences = again.differences(files)
     except NotReproducibleError as error:
-        return [f"{path}: {error}{version}"], error.exit_code
+        return [f"{path}: {line}" for line in error.lines] + [version] * bool(
+            version
+        ), error.exit_code
     if differences:
         head = f"{path}: the inputs give something else.{version}"
         return [head, *differences], NotReproducibleError.exit_code
@@ -151,9 +154,9 @@ def _is_package(path: Path) -> bool:
 def _verify(path: Path, trust: Trust, form: str) -> int:
     answer = packages.verify(packages.load(path), trust)
     if form == "json":
-        click.echo(json.dumps(_data(path, answer), indent=2))
+        terminal.write(json.dumps(_data(path, answer), indent=2) + "\n")
     else:
-        click.echo("\n".join(_text(path, answer)))
+        terminal.tell(*_text(path, answer))
     return answer.exit_code
 
 

@@ -9,10 +9,17 @@ from pathlib import Path
 import click
 from click.shell_completion import get_completion_class
 
+from generator import terminal
 from generator.cli import screen
 from generator.cli.group import cli
-from generator.cli.options import format_option, out_option, template_tree, templates_option
-from generator.errors import OutputError, UsageError
+from generator.cli.options import (
+    AnyPath,
+    format_option,
+    out_option,
+    template_tree,
+    templates_option,
+)
+from generator.files import atomic
 
 FAILED = 1
 
@@ -24,7 +31,7 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 @click.option(
     "--output",
     metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=AnyPath(path_type=Path, dir_okay=False),
     help="Write to this file, whole or not at all, instead of standard output.",
 )
 @click.option("--dry-run", is_flag=True, help="Say whether FILE would change, and write nothing.")
@@ -46,27 +53,15 @@ def schema(*, templates: Path | None, output: Path | None, dry_run: bool) -> Non
 
     text = schema_export.text(template_tree(templates))
     if output is None:
-        click.echo(text, nl=False)
+        terminal.write(text)
         return
-    if not output.parent.is_dir():
-        raise UsageError(f"{output.parent}: there is no such folder")
-    same = output.is_file() and output.read_bytes() == text.encode("ascii")
+    data = text.encode("ascii")
+    same = atomic.holds(output, data)
     if dry_run:
         screen.say(f"Nothing was written. {output} {'is up to date' if same else 'would change'}.")
         return
-    _write(output, text.encode("ascii"))
+    atomic.write(output, data)
     screen.say(f"{output}: {'unchanged' if same else 'written'}.")
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Into a file beside it first, which then takes its place."""
-    growing = path.with_name(f".{path.name}.new")
-    try:
-        growing.write_bytes(data)
-        growing.replace(path)
-    except OSError as error:
-        growing.unlink(missing_ok=True)
-        raise OutputError(f"{path}: {error.strerror}; nothing was written.") from error
 
 
 @click.command()
@@ -87,12 +82,12 @@ def doctor(*, templates: Path | None, out: Path, form: str) -> int:
     for result in checks.examine(template_tree(templates), out):
         results.append(result)
         if form == "text":
-            state = click.style(f"{result.state:<5}", fg=_COLOURS[result.state])
-            click.echo(f"{state} {result.check}: {result.found}")
+            state = terminal.style(f"{result.state:<5}", fg=_COLOURS[result.state])
+            terminal.tell(terminal.joined(state, f" {result.check}: {result.found}"))
             if result.cure:
-                click.echo(f"      {result.cure}")
+                terminal.tell(f"      {result.cure}")
     if form == "json":
-        click.echo(json.dumps({"checks": [asdict(result) for result in results]}, indent=2))
+        terminal.write(json.dumps({"checks": [asdict(one) for one in results]}, indent=2) + "\n")
     return FAILED if any(result.state == "fail" for result in results) else 0
 
 
@@ -111,4 +106,4 @@ def completion(*, shell: str) -> None:
     found = get_completion_class(shell)
     if found is None:
         raise click.UsageError(f"no completion is known for {shell}")
-    click.echo(found(cli, {}, "runbook", "_RUNBOOK_COMPLETE").source())
+    terminal.write(found(cli, {}, "runbook", "_RUNBOOK_COMPLETE").source() + "\n")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from generator import pipeline
+from generator import pipeline, terminal
 from generator.cli import screen
 from generator.cli.options import (
     format_option,
@@ -30,7 +30,10 @@ def plan(*, inventory: Path, templates: Path | None, form: str) -> None:
     """
     with screen.bar():
         built = pipeline.stream(inventory, template_tree(templates))
-    click.echo(report.plan_json(built) if form == "json" else report.plan_text(built), nl=False)
+    if form == "json":
+        terminal.write(report.plan_json(built))
+    else:
+        terminal.tell(*report.plan_lines(built))
 
 
 @click.command()
@@ -45,5 +48,7 @@ def graph(*, inventory: Path, templates: Path | None, form: str) -> None:
     see it as a picture.
     """
     planned, phases = pipeline.order(inventory, template_tree(templates))
-    draw = drawing.mermaid if form == "mermaid" else drawing.text
-    click.echo(draw(planned, phases), nl=False)
+    if form == "mermaid":
+        terminal.write(drawing.mermaid(planned, phases))
+    else:
+        terminal.tell(*drawing.lines(planned, phases))

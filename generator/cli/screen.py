@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import time
@@ -12,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from generator import progress
+from generator import terminal
 from generator.findings import Finding, report
+from generator.terminal import colour, prepare, say
 
 if TYPE_CHECKING:
     from generator.templating.templates import TemplateTree
+
+__all__ = ["FOUND", "bar", "colour", "counted", "paint", "prepare", "say", "show"]
 
 FOUND = 1
 """The exit code when there are findings."""
@@ -24,34 +26,26 @@ FOUND = 1
 PATIENCE = 1.0
 """Seconds that a command may take before a bar is shown."""
 
-_HEAD = re.compile(r"^(?P<place>\S.*?): (?P<code>error\[[A-Z]\d{3}\])", re.MULTILINE)
-_CARET = re.compile(r"^ +\^$", re.MULTILINE)
+_HEAD = re.compile(r"(?P<place>\S.*?): (?P<code>error\[[A-Z]\d{3}\])")
+_CARET = re.compile(r" +\^$")
 
 
-def prepare() -> None:
-    """A character that a terminal or a file cannot hold is shown by its number."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+def paint(lines: Sequence[str]) -> list[str]:
+    """Findings as lines of text, with places and codes marked."""
+    return [_painted(line) for line in lines]
 
 
-def colour() -> bool | None:
-    """None: colours where the stream is a terminal. False: never (NO_COLOR, no-color.org)."""
-    return False if os.environ.get("NO_COLOR") else None
-
-
-def say(message: str) -> None:
-    """A message for the person at the terminal, on standard error."""
-    click.echo(message, err=True, color=colour())
-
-
-def paint(text: str) -> str:
-    """Findings as text, with places and codes marked."""
-    text = _HEAD.sub(
-        lambda m: f"{click.style(m['place'], bold=True)}: {click.style(m['code'], fg='red')}", text
-    )
-    return _CARET.sub(lambda m: click.style(m.group(), fg="red"), text)
+def _painted(line: str) -> str:
+    head = _HEAD.match(line)
+    if head:
+        place, code = head["place"], head["code"]
+        return terminal.joined(
+            terminal.style(place, bold=True),
+            ": ",
+            terminal.style(code, fg="red"),
+            line[head.end() :],
+        )
+    return terminal.style(line, fg="red") if _CARET.match(line) else line
 
 
 def show(findings: Sequence[Finding], form: str, tree: TemplateTree, nothing: str) -> int:
@@ -62,10 +56,9 @@ def show(findings: Sequence[Finding], form: str, tree: TemplateTree, nothing: st
     if form != "text":
         from generator import codes, formats  # noqa: PLC0415 - only these formats need the rules
 
-        text = formats.FORMATS[form](findings, codes.every(tree) if findings else {})
-        click.echo(text, nl=False)
+        terminal.write(formats.FORMATS[form](findings, codes.every(tree) if findings else {}))
     elif findings:
-        click.echo(paint(report(findings)), color=colour())
+        terminal.tell(*paint(report(findings).split("\n")))
     say(counted(findings) if findings else nothing)
     return FOUND if findings else 0
 
@@ -76,6 +69,8 @@ def bar() -> Iterator[None]:
     if not sys.stderr.isatty():
         yield
         return
+    from generator import progress  # noqa: PLC0415 - only long work on a terminal needs it
+
     shown = _Bar()
     try:
         with progress.heard_by(shown):

@@ -1,1 +1,1 @@
-"""Files of every stage: which names survive every way of copying."""
+"""Files that somebody named: read with limits, written whole or not at all, under safe names."""

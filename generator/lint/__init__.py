@@ -14,6 +14,9 @@ __all__ = ["templates"]
 
 def templates(tree: TemplateTree) -> tuple[Finding, ...]:
     """Every mistake in a tree of templates, each once, in the order of files and lines."""
+    if faults := tree.faults():
+        # What else is said would be of other files than the ones that are meant.
+        return ordered(faults)
     findings = files.check(tree)
     # Where a role cannot be read, that a file is used or a runbook is named says nothing.
     sound = not any(one.file.endswith("role.yml") and one.code[:2] != "T2" for one in findings)

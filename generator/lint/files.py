@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from generator.findings import Finding, FindingsError
 from generator.planning import roles
-from generator.reading import checks, schema, yaml_source
+from generator.reading import checks, references, schema, schema_files, yaml_source
 from generator.templating import environment
-from generator.templating.templates import SPINE, TemplateTree
+from generator.templating.templates import SPINE, RefusedNameError, TemplateTree
 
 FORMS = ("product", "role", "checks", "cmdlets", "phases")
 """What has a schema of its own, `_runbook/<form>.schema.yml`."""
@@ -28,9 +29,8 @@ def check(tree: TemplateTree) -> list[Finding]:
 
 def read(tree: TemplateTree, name: str) -> yaml_source.Document | None:
     """A YAML file of the tree, or None for one that is not there or cannot be read."""
-    path = tree.find(name)
     try:
-        return yaml_source.load(path, tree.display(path)) if path is not None else None
+        return yaml_source.load_template(tree, name)
     except FindingsError:
         return None
 
@@ -43,8 +43,11 @@ def step_files(tree: TemplateTree) -> Iterator[str]:
             runbooks = mappings(document.data, "runbooks") if document is not None else ()
             for runbook in runbooks:
                 for step in mappings(runbook, "steps"):
-                    if isinstance(step.get("id"), str) and "ask" not in step:
-                        yield roles.step_file(f"{product}/{role}", step)
+                    known = [step.get("id"), step.get("file", "")]
+                    if all(isinstance(name, str) for name in known) and "ask" not in step:
+                        # A name that is refused is a finding of the role.
+                        with suppress(RefusedNameError):
+                            yield roles.step_file(f"{product}/{role}", step)
 
 
 def mappings(data: Any, key: str) -> Iterator[Mapping[str, Any]]:
@@ -59,17 +62,16 @@ def _forms(tree: TemplateTree) -> Iterator[Finding]:
     """The schemas that templates are judged by: a project may overlay them, too."""
     for form in FORMS:
         name = f"{SPINE}/{form}.schema.yml"
-        path = tree.find(name)
-        if path is None:
+        document = yaml_source.load_template(tree, name)
+        if document is None:
             yield Finding("T201", f"there is no file templates/{name}", f"templates/{name}")
             continue
-        document = yaml_source.load(path, tree.display(path))
         yield from document.findings
-        yield from schema.check_schema(document, name, {name: document.data})
+        yield from schema_files.check_schema(document, name, {name: document.data})
 
 
 def _schemas(tree: TemplateTree) -> Iterator[Finding]:
-    schema.load_registry(tree)
+    schema_files.load_registry(tree)
     for name in (SPINE, *tree.products()):
         document = read(tree, f"{name}/schema.yml")
         if document is not None:
@@ -78,7 +80,7 @@ def _schemas(tree: TemplateTree) -> Iterator[Finding]:
 
 def _undescribed(document: yaml_source.Document) -> Iterator[Finding]:
     """A key without a description: editors show it, and a finding for a missing key quotes it."""
-    for path, part in schema.parts(document.data):
+    for path, part in references.parts(document.data):
         for key, about in part.get("properties", {}).items():
             if isinstance(about, dict) and "description" not in about:
                 place = (*path, "properties", key)
@@ -126,9 +128,7 @@ def _cmdlets(tree: TemplateTree) -> Iterator[Finding]:
     """The list of the spine; those of the products are read with them."""
     document, form = read(tree, f"{SPINE}/cmdlets.yml"), read(tree, f"{SPINE}/cmdlets.schema.yml")
     if document is None:
-        path = tree.find(f"{SPINE}/cmdlets.yml")
-        if path is not None:
-            yaml_source.load(path, tree.display(path))
+        yaml_source.load_template(tree, f"{SPINE}/cmdlets.yml")
         name = f"templates/{SPINE}/cmdlets.yml"
         yield Finding("T201", f"there is no file {name}", name)
     elif form is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from jinja2 import nodes
 
-from generator.reading.schema import Registry, Schema, resolve
+from generator.reading.references import Registry, Schema, resolve
 from generator.reading.schema_sentences import did_you_mean
 
 _PART = re.compile(r"\[[^\]]*\]|[^.\[\]]+")
@@ -142,11 +142,17 @@ def stored(tree: nodes.Node) -> set[str]:
 
 def included(tree: nodes.Node) -> Iterator[str]:
     """Templates that a template includes or imports by a literal name."""
+    return (name for name, _, _ in inclusions(tree))
+
+
+def inclusions(tree: nodes.Node) -> Iterator[tuple[str, int, bool]]:
+    """The same, each with its line and whether it must be there."""
     for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
         template = getattr(node, "template", None)
         if isinstance(template, nodes.Const):
-            value = template.value
-            yield from (name for name in _listed(value) if isinstance(name, str))
+            given = [name for name in _listed(template.value) if isinstance(name, str)]
+            needed = len(given) == 1 and not getattr(node, "ignore_missing", False)
+            yield from ((name, node.lineno, needed) for name in given)
 
 
 def unknown(

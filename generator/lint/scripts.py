@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import jinja2
 from jinja2 import nodes
@@ -13,8 +12,9 @@ from generator.findings import Finding, FindingsError
 from generator.lint import names, vocabulary
 from generator.lint.files import step_files
 from generator.templating import environment, markdown
-from generator.templating.environment import ScriptEnvironment
-from generator.templating.templates import SPINE, TemplateTree
+from generator.templating.refusals import LIMITS, code_of
+from generator.templating.sandbox import Sandbox
+from generator.templating.templates import SPINE, RefusedNameError, TemplateTree
 
 _SPINE_FILE = f"{SPINE}/runbook.ps1.j2"
 _SHELL_BLOCKS = ("product", "shell", "probe", "save")
@@ -51,19 +51,25 @@ def check(tree: TemplateTree, sound: bool) -> list[Finding]:
     `sound` says that every role could be read: only then is a file known to be unused.
     """
     findings: list[Finding] = []
-    made = environment.make(tree)
+    made, documents = environment.make(tree), markdown.environment(tree)
     found: dict[str, Template] = {}
     for name in tree.files(".j2"):
         script = name.endswith(".ps1.j2")
+        sandbox = made if script else documents
         try:
-            template = _load(tree, name, made if script else markdown.environment(tree))
+            template = _load(tree, name, sandbox)
         except FindingsError as error:
             findings += error.findings
             continue
+        refused = list(_refusals(template, sandbox))
+        findings += refused
+        if any(finding.code in LIMITS for finding in refused):
+            # Nothing else can be said of a tree that is too deep.
+            continue
+        findings += _included(tree, template)
         if script:
             found[name] = template
-            findings += _refusals(template, made)
-            findings += _unfiltered(template, made)
+            findings += _unfiltered(template)
     findings += _blocks(tree, found)
     if sound:
         findings += _unused(tree, found)
@@ -71,39 +77,51 @@ def check(tree: TemplateTree, sound: bool) -> list[Finding]:
     return findings
 
 
-def _load(tree: TemplateTree, name: str, made: jinja2.Environment) -> Template:
-    path = tree.find(name) or Path(name)
+def _load(tree: TemplateTree, name: str, made: Sandbox) -> Template:
+    path = tree.find(name)
+    if path is None:
+        raise FindingsError([Finding("T201", f"there is no file {name}", f"templates/{name}")])
     display = tree.display(path)
-    source = environment.read(path, display)
+    source = tree.text(path)
     lines = source.splitlines()
     try:
-        parsed = (
-            made.syntax(source, display)
-            if isinstance(made, ScriptEnvironment)
-            else made.parse(source, display, display)
-        )
+        parsed = made.parse(source, display, display)
     except jinja2.TemplateSyntaxError as error:
         text = lines[error.lineno - 1] if error.lineno <= len(lines) else ""
-        finding = Finding("T202", error.message or "", display, error.lineno, 1, source=text)
-        raise FindingsError([finding]) from None
+        code, message = code_of(error), error.message or ""
+        raise FindingsError([Finding(code, message, display, error.lineno, 1, "", text)]) from None
     return Template(name, display, lines, parsed)
 
 
-def _refusals(template: Template, made: ScriptEnvironment) -> Iterator[Finding]:
+def _refusals(template: Template, made: Sandbox) -> Iterator[Finding]:
     for code, message, line in made.refusals(template.tree):
-        name = message.split("'")[1] if code == "T225" else "~" if code == "T222" else ""
-        hint = f"there are {', '.join(made.filters)}" if message.startswith("No filter") else ""
+        name = message.split("'")[1] if "'" in message else "~" if code == "T222" else ""
+        listed = ", ".join(name for name in made.filters if name in made.known_filters)
+        hint = f"there are {listed}" if message.startswith("No filter") else ""
         yield template.finding(code, message, line, name, hint)
 
 
-def _unfiltered(template: Template, made: ScriptEnvironment) -> Iterator[Finding]:
+def _included(tree: TemplateTree, template: Template) -> Iterator[Finding]:
+    """Names of other templates that no template can have, or that nothing has."""
+    for name, line, needed in names.inclusions(template.tree):
+        try:
+            if tree.find(name) is None and needed:
+                message = f"there is no file templates/{name}"
+                yield template.finding("T201", message, line, name)
+        except RefusedNameError as error:
+            yield template.finding("T217", str(error), line, name)
+        except FindingsError:
+            # What stands in the place of the file is a finding of the tree.
+            continue
+
+
+def _unfiltered(template: Template) -> Iterator[Finding]:
     for output in template.tree.find_all(nodes.Output):
         for node in output.nodes:
             for value in _values(node):
                 finished = template.name == _SPINE_FILE and names.root(value) in _FINISHED
-                filtered = isinstance(value, nodes.Filter) and value.name in made.filters
                 # A filter that does not exist is a finding of its own.
-                if finished or filtered or isinstance(value, nodes.Filter):
+                if finished or isinstance(value, nodes.Filter):
                     continue
                 text = names.text(value)
                 message = f"the value {text} is written without a filter"

@@ -65,7 +65,7 @@ class _File:
             tree = expressions.syntax(source)
         except ExpressionError as error:
             message = f"{error}, in {show(shown)}"
-            self.findings.append(self.document.finding("T130", path, message))
+            self.findings.append(self.document.finding(error.limit or "T130", path, message))
             return
         for unknown in names.unknown(tree, known):
             hint = f"did you mean '{unknown.meant}'?" if unknown.meant else ""

@@ -10,7 +10,7 @@ from typing import Any
 from generator.findings import FindingsError
 from generator.lint.files import mappings, read
 from generator.lint.names import ANY, Known, at, from_schema
-from generator.reading import inventory, schema
+from generator.reading import inventory, schema_files
 from generator.templating.templates import SPINE, TemplateTree
 
 _LAST = re.compile(r"\.?[^.\[\]]+\[[^\]]*\]$")
@@ -67,7 +67,7 @@ def load(tree: TemplateTree, sound: bool) -> Vocabulary | None:
     `sound` says that every role could be read; otherwise any runbook may be named.
     """
     try:
-        registry = schema.load_registry(tree)
+        registry = schema_files.load_registry(tree)
         whole = inventory.inventory_schema(tree, registry)
     except FindingsError:
         return None

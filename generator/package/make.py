@@ -7,7 +7,7 @@ from pathlib import Path
 
 from generator import pipeline
 from generator.errors import IntegrityError, UsageError
-from generator.files import names
+from generator.files import named, names
 from generator.package import contents, reproduce, verifier
 from generator.signing import folder as folders
 from generator.signing import signer as signing
@@ -36,7 +36,7 @@ def make(
     built = folders.load(folder)
     damage = [*folders.problems(built), *folders.unlisted(built)]
     if damage:
-        raise IntegrityError("\n".join(["nothing was written.", *damage]))
+        raise IntegrityError("nothing was written.", *damage)
     files = {
         name: (folder / name).read_bytes()
         for name in (*manifest.hashes(built.record), manifest.NAME, manifest.SUMS)
@@ -47,13 +47,9 @@ def make(
     differences = reproduce.differences(files)
     if differences:
         raise UsageError(
-            "\n".join(
-                [
-                    f"{folder}: this is not what {inventory} and the templates give today. Build "
-                    "and sign it again, then package it.",
-                    *differences,
-                ]
-            )
+            f"{folder}: this is not what {inventory} and the templates give today. Build and sign "
+            "it again, then package it.",
+            *differences,
         )
     return seal(files, built, identity)
 
@@ -74,7 +70,7 @@ def seal(files: dict[str, bytes], built: folders.Folder, identity: Identity) -> 
     }
     problems = names.problems(whole)
     if problems:
-        raise UsageError("\n".join(["names that would not survive every copy:", *problems]))
+        raise UsageError("names that would not survive every copy:", *problems)
     return archive.write(whole)
 
 
@@ -102,9 +98,7 @@ def _refuse_other_signers(
         if opened.signer.certificate != identity.certificate:
             problems.append(f"{folder / name}: signed with another certificate than the package")
     if problems:
-        raise IntegrityError(
-            "\n".join([*problems, "Sign the folder with this key first, then package it."])
-        )
+        raise IntegrityError(*problems, "Sign the folder with this key first, then package it.")
 
 
 def _inputs(inventory: Path, tree: TemplateTree) -> dict[str, bytes]:
@@ -115,8 +109,5 @@ def _inputs(inventory: Path, tree: TemplateTree) -> dict[str, bytes]:
         for path in sorted(root.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 found[f"{base}/{path.relative_to(root).as_posix()}"] = path.read_bytes()
-    try:
-        found[f"{contents.INPUTS}/{inventory.name}"] = inventory.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{inventory}: {error.strerror or error}") from error
+    found[f"{contents.INPUTS}/{inventory.name}"] = named.read(inventory)
     return found

@@ -6,9 +6,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from generator import signature_block
 from generator.errors import GeneratorError, IntegrityError
 from generator.package import contents
-from generator.templating.powershell import without_signature
+from generator.signing import verify
 from generator.untrusted import document, folder, process
 from generator.untrusted.process import Limits, StoppedError, WorkError
 from generator.writing import manifest
@@ -30,9 +31,9 @@ class NotReproducibleError(GeneratorError):
 def differences(files: Mapping[str, bytes]) -> list[str]:
     """One line for each file that the inputs among these files do not give; empty when all do.
 
-    Scripts are compared without their signatures. Verify the files first: what they hold is
-    rendered, though in a process with limits. Raises IntegrityError without inputs,
-    NotReproducibleError for inputs that cannot be rendered.
+    Scripts are compared without their signatures, which must be signatures over their text. Verify
+    the files first: what they hold is rendered, though in a process with limits. Raises
+    IntegrityError without inputs, NotReproducibleError for inputs that cannot be rendered.
     """
     made = _render(files)
     found = []
@@ -42,8 +43,12 @@ def differences(files: Mapping[str, bytes]) -> list[str]:
         there = files.get(path)
         if there is None:
             found.append(f"{path}: not in the package")
-        elif manifest.sha256(without_signature(there)) != digest:
+        elif manifest.sha256(there) == digest:
+            continue
+        elif manifest.sha256(signature_block.without(there)) != digest:
             found.append(f"{path}: differs")
+        elif not verify.holds(there):
+            found.append(f"{path}: differs, its signature block holds no signature over its text")
     found += _manifest_differences(files, made)
     own = {contents.NAME, contents.SEAL, contents.VERIFIER, _inventory(files)}
     extra = (path for path in files if not path.startswith((f"{_TEMPLATES}/", _EVIDENCE)))
@@ -88,6 +93,6 @@ def _render(files: Mapping[str, bytes]) -> dict[str, str]:
             )
         except (StoppedError, WorkError) as error:
             raise NotReproducibleError(
-                f"the inputs of the package cannot be rendered: {error}"
+                "the inputs of the package cannot be rendered:", *error.args
             ) from error
     return made

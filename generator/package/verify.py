@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from generator import __version__
+from generator import __version__, signature_block
 from generator.errors import IntegrityError
 from generator.files import names
 from generator.package import contents, verifier
@@ -14,7 +14,6 @@ from generator.package.contents import Contents
 from generator.signing import verify as signatures
 from generator.signing.codes import Code
 from generator.signing.verify import Trust, Verification
-from generator.templating.powershell import without_signature
 from generator.untrusted import archive, document, folder, limits
 from generator.writing import manifest
 
@@ -91,7 +90,7 @@ def _scripts(files: Mapping[str, bytes], listed: Contents, trust: Trust, answer:
     """Signatures of scripts and verifier: good, and of the signer who sealed the package."""
     scripts = _script_names(files)
     others = {name: manifest.sha256(files[name]) for name in (contents.NAME, contents.SEAL)}
-    script = without_signature(files[contents.VERIFIER])
+    script = signature_block.without(files[contents.VERIFIER])
     # Another version may word it in another way; then its signature and the seal in it must do.
     if (
         script != verifier.render(listed, others, scripts)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from generator.planned import Phase, Plan, Runbook
+from generator.visible import visible
 
 _MANY = 3
 
@@ -53,20 +54,20 @@ def groups(plan: Plan, phases: Sequence[Phase]) -> tuple[Group, ...]:
     return (*found, Group("undo", "Undo, in its own order of work", back)) if back else tuple(found)
 
 
-def text(plan: Plan, phases: Sequence[Phase]) -> str:
-    """The drawing for a terminal: under each runbook the ones that it waits for."""
-    lines: list[str] = []
+def lines(plan: Plan, phases: Sequence[Phase]) -> list[str]:
+    """The drawing for a terminal, line by line: under each runbook the ones that it waits for."""
+    found: list[str] = []
     drawn = groups(plan, phases)
     numbers = {node.key: node.number for group in drawn for node in group.nodes}
     width = max((len(node.number) for group in drawn for node in group.nodes), default=0)
     for group in drawn:
-        lines.append(group.title)
+        found.append(group.title)
         for node in group.nodes:
-            lines.append(f"  {node.number:<{width}}  {node.name}  on {node.place}")
+            found.append(f"  {node.number:<{width}}  {node.name}  on {node.place}")
             for key, how in node.after.items():
-                lines.append(f"  {'':<{width}}    <- {numbers[key]}{f', {how}' if how else ''}")
-        lines.append("")
-    return "\n".join(lines)
+                found.append(f"  {'':<{width}}    <- {numbers[key]}{f', {how}' if how else ''}")
+        found.append("")
+    return found[:-1]
 
 
 def mermaid(plan: Plan, phases: Sequence[Phase]) -> str:
@@ -138,6 +139,11 @@ def _key(backward: bool, number: str) -> str:
 
 
 def _label(value: str) -> str:
-    """Text inside quotes of Mermaid, where `#code;` is a character and HTML would be drawn."""
+    """Text inside quotes of Mermaid, where `#code;` is a character and HTML would be drawn.
+
+    A label is one line: a line break in a title would end the statement that it stands in.
+    """
     special = {"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;", "`": "#96;"}
-    return "".join(special.get(character, character) for character in value)
+    return "".join(
+        special.get(character, character) for character in visible(" ".join(value.split()))
+    )

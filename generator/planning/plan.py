@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
-from typing import Any, TypeAlias
+from typing import Any
 
 from generator.findings import Finding, FindingsError
 from generator.model import Host, Inventory
@@ -31,6 +31,7 @@ from generator.planning import losses, undo
 from generator.planning.instances import Edge, Instance, Key
 from generator.planning.texts import runbook_texts
 from generator.templating import expressions
+
 
 def make(
     inventory: Inventory,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -20,8 +20,8 @@ from generator.planned import (
     StepTexts,
 )
 from generator.reading import schema, yaml_source
-from generator.templating import environment
-from generator.templating.templates import SPINE, TemplateTree
+from generator.templating import mistakes
+from generator.templating.templates import SPINE, RefusedNameError, TemplateTree, beside
 
 _FLAGS = (
     "always", "ask", "ends_shell", "otherwise", "relaxed", "repeats", "replicates", "risk",
@@ -60,26 +60,25 @@ def load_go(tree: TemplateTree, environment: jinja2.Environment) -> StepDefiniti
 
 def load_phases(tree: TemplateTree) -> tuple[Phase, ...]:
     """The bands of the forward numbering, in order; raises FindingsError with all mistakes."""
-    document = _read(tree, f"{SPINE}/phases.yml")
     form = _read(tree, f"{SPINE}/phases.schema.yml").data
-    findings = schema.validate(document, form, {}, "T1")
-    if not findings:
-        bands = [item["band"] for item in document.data]
-        for index, (band, above) in enumerate(zip(bands[1:], bands, strict=False), start=1):
-            if band <= above:
-                message = f"the band '{band}' must be greater than '{above}' above it"
-                findings.append(document.finding("T216", (index, "band"), message))
+    document = schema.judged(_read(tree, f"{SPINE}/phases.yml"), form)
+    findings: list[Finding] = []
+    bands = [item["band"] for item in document.data]
+    for index, (band, above) in enumerate(zip(bands[1:], bands, strict=False), start=1):
+        if band <= above:
+            message = f"the band '{band}' must be greater than '{above}' above it"
+            findings.append(document.finding("T216", (index, "band"), message))
     if findings:
         raise FindingsError(findings)
     return tuple(Phase(item["band"], item["title"]) for item in document.data)
 
 
 def _read(tree: TemplateTree, name: str) -> yaml_source.Document:
-    path = tree.find(name)
-    if path is None:
+    document = yaml_source.load_template(tree, name)
+    if document is None:
         message = f"there is no file templates/{name}"
         raise FindingsError([Finding("T201", message, f"templates/{name}")])
-    return yaml_source.load(path, tree.display(path))
+    return document
 
 
 @dataclass
@@ -165,9 +164,13 @@ class _Reader:
     ) -> StepDefinition:
         back = data.get("back", {})
         line = document.mark((*place, "id"))[0]
-        template = step_file(folder, data)
+        template = ""
         blocks: frozenset[str] = frozenset()
-        if not _WITHOUT_FILE & data.keys():
+        try:
+            template = step_file(folder, data)
+        except RefusedNameError as error:
+            self.findings.append(_at(document, (*place, "file"), "T217", str(error)))
+        if template and not _WITHOUT_FILE & data.keys():
             known = len(self.findings)
             blocks = self._blocks(template, document, (*place, "id"))
             if len(self.findings) == known:
@@ -196,24 +199,18 @@ class _Reader:
         except jinja2.TemplateNotFound as error:
             message = f"there is no step file templates/{error.name}"
             self.findings.append(_at(document, place, "T201", message))
-        except jinja2.TemplateSyntaxError as error:
-            self.findings.append(
-                Finding(environment.code_of(error), error.message or "syntax error",
-                        f"templates/{template}", error.lineno, 1)
-            )  # fmt: skip
+        except (jinja2.TemplateError, FindingsError) as error:
+            self.findings += mistakes.loading(error, template)
         return frozenset()
 
     def _checked(self, name: str, kind: str) -> yaml_source.Document | None:
         """A document that follows its schema, or None with its mistakes among the findings."""
         form = f"{SPINE}/{kind}.schema.yml"
         try:
-            document, rules = _read(self.tree, name), _read(self.tree, form).data
+            return schema.judged(_read(self.tree, name), _read(self.tree, form).data)
         except FindingsError as error:
             self.findings += error.findings
             return None
-        found = schema.validate(document, rules, {form: rules}, "T1")
-        self.findings += found
-        return None if found else document
 
 
 def _texts(data: Mapping[str, Any]) -> StepTexts:
@@ -226,18 +223,11 @@ def _listed(value: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def step_file(folder: str, step: Mapping[str, Any]) -> str:
-    """The name of a step's file in the tree; what would leave the tree finds nothing.
+    """The name of a step's file in the tree; raises RefusedNameError where it would leave it.
 
     By default it is named after the step's id; `../shared.ps1.j2` lies beside the role's folder.
     """
-    parts: list[str] = []
-    file = step.get("file", step["id"].replace("-", "_") + ".ps1.j2")
-    for part in PurePosixPath(folder, file).parts:
-        if part == "..":
-            parts = parts[:-1]
-        else:
-            parts.append(part)
-    return "/".join(parts)
+    return beside(folder, step.get("file", step["id"].replace("-", "_") + ".ps1.j2"))
 
 
 def _at(

@@ -145,7 +145,8 @@ class _Texts:
         try:
             text = expressions.text(template, names)
         except expressions.ExpressionError as error:
-            self.findings.append(Finding("T303", f"{template!r}: {error}", source, line, 1))
+            code = error.limit or "T303"
+            self.findings.append(Finding(code, f"{template!r}: {error}", source, line, 1))
             return ""
         if _shared(template):
             self._texts[key] = text

@@ -17,12 +17,12 @@ Top-level names are those of the inventory; a product that is not in it is not d
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from generator.findings import Finding, FindingsError, path_text
+from generator.findings import Finding, path_text, show
 from generator.reading import schema
-from generator.reading.yaml_source import Document, load
+from generator.reading.yaml_source import Document, load_template
 from generator.templating import expressions
 from generator.templating.expressions import ExpressionError
 from generator.templating.templates import SPINE, TemplateTree
@@ -31,6 +31,7 @@ Path_: TypeAlias = tuple[str | int, ...]
 Check: TypeAlias = Mapping[str, Any]
 
 _LENGTH = 300
+_LONGEST_INDEX = 10
 
 _PART = re.compile(r"\.?([A-Za-z_][A-Za-z0-9_-]*)|\[(\*|[0-9]+|([a-z_]+)=([^\]]*))\]")
 
@@ -70,14 +71,11 @@ def _step(entry: tuple[Path_, Any, Any], part: re.Match[str]) -> Iterator[tuple[
 
 def load_checks(tree: TemplateTree, name: str) -> Document | None:
     """The checks of a file of the tree, or None where there is none. Raises FindingsError."""
-    path, rules = tree.find(name), tree.find(f"{SPINE}/checks.schema.yml")
-    if path is None or rules is None:
+    document = load_template(tree, name)
+    rules = load_template(tree, f"{SPINE}/checks.schema.yml")
+    if document is None or rules is None:
         return None
-    document = load(path, tree.display(path))
-    findings = schema.validate(document, load(rules, tree.display(rules)).data, {}, "T1")
-    if findings:
-        raise FindingsError(findings)
-    return document
+    return schema.judged(document, rules.data)
 
 
 def run(
@@ -92,18 +90,21 @@ def run(
     of what holds them is an echo and left out. A check that cannot be computed on values without
     a fault is itself a finding, in its own file.
     """
-    bad = tuple(faulty)
+    bad = frozenset(faulty)
+    # Both directions are looked up: a faulty file may have thousands of places on either side.
+    around = bad | {path[:length] for path in bad for length in range(len(path))}
     findings: list[Finding] = []
     for number, check in enumerate(checks.data):
         seen: dict[Any, Path_] = {}
         try:
             for path, names in _items(check, values):
                 place = _place(check, path)
-                if _mistaken(check, path, names, seen) and not _echo(place, bad):
+                if _mistaken(check, path, names, seen) and not _echo(place, bad, around):
                     findings.append(_finding(check, place, names, document))
         except ExpressionError as error:
             if not bad:
-                findings.append(checks.finding("T110", (number, "code"), str(error)))
+                code = error.limit or "T110"
+                findings.append(checks.finding(code, (number, "code"), str(error)))
     return findings
 
 
@@ -114,7 +115,7 @@ def _items(check: Check, values: Mapping[str, Any]) -> Iterator[tuple[Path_, dic
     patterns = check["for"] if isinstance(check["for"], list) else [check["for"]]
     for pattern in patterns:
         for path, item, parent in find(pattern, values):
-            index = path[-1] if isinstance(path[-1], int) else 0
+            index = path[-1] if path and isinstance(path[-1], int) else 0
             yield path, {**values, "item": item, "index": index, "parent": parent}
 
 
@@ -122,6 +123,9 @@ def _mistaken(check: Check, path: Path_, names: dict[str, Any], seen: dict[Any, 
     if "unique" not in check:
         return bool(expressions.evaluate(check["when"], names))
     value = expressions.evaluate(check["unique"], names)
+    if value is not None and not isinstance(value, str | int):
+        message = f"{check['unique']}: text or a number is expected, not {show(value)}"
+        raise ExpressionError(message)
     first = seen.setdefault(value, path)
     names["first"] = path_text(first)
     return first != path
@@ -129,12 +133,17 @@ def _mistaken(check: Check, path: Path_, names: dict[str, Any], seen: dict[Any, 
 
 def _place(check: Check, path: Path_) -> Path_:
     place = str(check.get("place", ""))
-    parts = tuple(int(i) if i else n for n, i, *_ in _PART.findall(place))
+    parts: Path_ = ()
+    for name, index, *_ in _PART.findall(place):
+        if index and not (index.isdecimal() and len(index) < _LONGEST_INDEX):
+            raise ExpressionError(f"{place}: a place is one value, like servers[0].name")
+        parts += (int(index) if index else name,)
     return (*path, *parts) if not place or place.startswith(".") else parts
 
 
-def _echo(place: Path_, bad: tuple[Path_, ...]) -> bool:
-    return any(place[: len(path)] == path or path[: len(place)] == place for path in bad)
+def _echo(place: Path_, bad: Collection[Path_], around: Collection[Path_]) -> bool:
+    """Whether a place holds one of the faulty ones, or is one of them or below it."""
+    return place in around or any(place[:length] in bad for length in range(len(place)))
 
 
 def _finding(check: Check, place: Path_, names: Mapping[str, Any], document: Document) -> Finding:

@@ -14,10 +14,10 @@ from typing import Any, TypeAlias
 from generator.errors import UsageError
 from generator.findings import Finding, FindingsError, show
 from generator.model import Inventory
-from generator.reading import checks, hosts, schema
+from generator.reading import checks, hosts, schema, schema_files
 from generator.reading.hosts import host
-from generator.reading.schema import Schema
-from generator.reading.yaml_source import Document, load
+from generator.reading.references import Schema
+from generator.reading.yaml_source import Document, load, load_template
 from generator.templating import expressions
 from generator.templating.expressions import ExpressionError
 from generator.templating.templates import SPINE, TemplateTree
@@ -35,7 +35,7 @@ def load_inventory(path: Path, tree: TemplateTree) -> Inventory:
     Raises FindingsError with all mistakes of the file, or of the templates that describe it.
     """
     document = load(path)
-    registry = schema.load_registry(tree)
+    registry = schema_files.load_registry(tree)
     rules = inventory_schema(tree, registry)
     registry[_STRUCTURE] = rules
     findings = schema.validate(document, rules, registry)
@@ -76,15 +76,11 @@ def inventory_schema(tree: TemplateTree, registry: dict[str, Schema]) -> Schema:
 
 def _vocabulary(tree: TemplateTree, product: str) -> Document:
     """A product's product.yml, judged by the spine's product.schema.yml."""
-    path = tree.find(f"{product}/product.yml")
-    rules = tree.find(f"{SPINE}/product.schema.yml")
-    if path is None or rules is None:
+    document = load_template(tree, f"{product}/product.yml")
+    rules = load_template(tree, f"{SPINE}/product.schema.yml")
+    if document is None or rules is None:
         raise UsageError(f"templates/{SPINE}/product.schema.yml: no such file")
-    document = load(path, tree.display(path))
-    findings = schema.validate(document, load(rules, tree.display(rules)).data, {}, "T1")
-    if findings:
-        raise FindingsError(findings)
-    return document
+    return schema.judged(document, rules.data)
 
 
 def _complete_products(
@@ -140,15 +136,15 @@ def _derive(
             values[name][entry["name"]] = expressions.evaluate(entry["value"], names)
         except ExpressionError as error:
             if not faulty:
-                yield vocabulary.finding("T111", ("derived", index, "value"), str(error))
+                code = error.limit or "T111"
+                yield vocabulary.finding(code, ("derived", index, "value"), str(error))
 
 
 def _name_mistakes(path: Path, registry: dict[str, Schema]) -> list[Finding]:
     """The file's name becomes the name of a folder, on Windows as well."""
-    import jsonschema_rs  # noqa: PLC0415
-
     rule = registry[_STRUCTURE].get("$defs", {}).get("safe_name")
-    if rule is None or jsonschema_rs.is_valid(rule, path.stem, offline=True):
+    if rule is None or schema.is_valid(path.stem, rule):
         return []
     message = f"the file name {show(path.stem)} cannot be the name of a folder everywhere"
-    return [Finding("E205", message, path.as_posix(), hint=f"wanted is {rule['x-expects']}")]
+    hint = f"wanted is {rule.get('x-expects', 'another name')}"
+    return [Finding("E205", message, path.as_posix(), hint=hint)]

@@ -7,33 +7,23 @@ wrong forms that people write. `$ref` names a schema file relative to the file i
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
-from generator.findings import Finding, FindingsError, show
-from generator.reading.schema_sentences import Sentences, did_you_mean
-from generator.reading.yaml_source import Document, load
-from generator.templating.templates import SPINE, TemplateTree
-
-Schema: TypeAlias = dict[str, Any]
-Registry: TypeAlias = Mapping[str, Schema]
-"""Schema files by their name in the template tree (`_runbook/schema.yml`)."""
+from generator.errors import GeneratorError
+from generator.findings import Finding, FindingsError
+from generator.reading import patterns, references
+from generator.reading.references import Registry, Schema, resolve
+from generator.reading.schema_sentences import Sentences
+from generator.reading.yaml_source import Document
 
 _BASE = "json-schema:///"
 
-# Where a schema holds further schemas: one, a list, or a mapping of them.
-_ONE = {"additionalProperties", "contains", "else", "if", "items", "not", "propertyNames",
-        "then", "unevaluatedItems", "unevaluatedProperties"}  # fmt: skip
-_LISTS = {"allOf", "anyOf", "oneOf", "prefixItems"}
-_MAPPINGS = {"$defs", "dependentSchemas", "patternProperties", "properties"}
-_PLAIN = {"$comment", "$id", "$ref", "$schema", "const", "default", "dependentRequired",
-          "deprecated", "description", "enum", "examples", "exclusiveMaximum",
-          "exclusiveMinimum", "format", "maxContains", "maxItems", "maxLength", "maxProperties",
-          "maximum", "minContains", "minItems", "minLength", "minProperties", "minimum",
-          "multipleOf", "pattern", "required", "title", "type", "uniqueItems", "x-expects",
-          "x-hints"}  # fmt: skip
-_KEYWORDS = _ONE | _LISTS | _MAPPINGS | _PLAIN
+MAX_VALUES = 3_000_000
+"""Keys and values of a file with its defaults: three times what may be written."""
+
+
+class TooManyValuesError(GeneratorError):
+    """A file that is larger with its defaults than any file may be."""
 
 
 def validate(
@@ -48,7 +38,10 @@ def validate(
     """
     import jsonschema_rs  # noqa: PLC0415  - 43 ms, and `--help` does without
 
+    if not isinstance(schema, dict):
+        _refuse([("T121", (), "a schema must be a mapping")], document)
     name, registry = _named(schema, registry)
+    _refuse(references.faults(schema, name, registry), document)
     try:
         validator = jsonschema_rs.Draft202012Validator(
             schema,
@@ -56,13 +49,14 @@ def validate(
             base_uri=_BASE + name,
             offline=True,
             validate_formats=True,
+            pattern_options=patterns.options(),
         )
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as fault:
-        reason = getattr(fault, "message", str(fault))
-        message = f"the schema of this file is no JSON Schema: {reason}"
-        hint = "`runbook lint` names its line"
-        raise FindingsError([Finding("T124", message, document.display, hint=hint)]) from None
-    data = complete(document.data, schema, registry)
+        _refuse([("T124", (), str(getattr(fault, "message", fault)))], document)
+    try:
+        data = complete(document.data, schema, registry)
+    except TooManyValuesError as large:
+        raise FindingsError([Finding("E013", str(large), document.display)]) from None
     sentences = Sentences(document, codes)
     for error in validator.iter_errors(data):
         sentences.add(error, _faulted(error.evaluation_path, schema, name, registry))
@@ -71,158 +65,102 @@ def validate(
     return [*document.findings, *sentences.findings()]
 
 
+def is_valid(text: str, schema: Schema) -> bool:
+    """Whether a text is what a schema without references wants."""
+    import jsonschema_rs  # noqa: PLC0415
+
+    judge = jsonschema_rs.Draft202012Validator(
+        schema, offline=True, pattern_options=patterns.options()
+    )
+    try:
+        return bool(judge.is_valid(text))
+    except UnicodeEncodeError:
+        # A file name with bytes that are not UTF-8 is no text.
+        return False
+
+
+def _refuse(faults: list[tuple[str, references.Path_, str]], document: Document) -> None:
+    """Raises FindingsError for a schema that no document can be judged by."""
+    hint = "`runbook lint` names its line"
+    if faults:
+        raise FindingsError(
+            Finding(code, f"the schema of this file cannot be used: {message}", document.display,
+                    hint=hint)
+            for code, _, message in faults
+        )  # fmt: skip
+
+
+def judged(document: Document, schema: Schema) -> Document:
+    """A file of the templates with its data as its schema understands it.
+
+    Raises FindingsError with all mistakes in it.
+    """
+    if findings := validate(document, schema, {}, "T1"):
+        raise FindingsError(findings)
+    return document.with_data(complete(document.data, schema, {}))
+
+
 def complete(data: Any, schema: Schema, registry: Registry) -> Any:
     """A copy of the data as the schema understands it; what does not fit stays as it is.
 
     Where text may stand, a whole number becomes its text (`version: 2016` is '2016'), and keys
-    that are missing get their `default`.
+    that are missing get their `default`. Raises TooManyValuesError where that has no end.
     """
     name, registry = _named(schema, registry)
-    return _complete(data, schema, name, registry)
+    return _Completion(registry).of(data, schema, name)
 
 
-def resolve(reference: str, file: str, registry: Registry) -> tuple[Schema, str]:
-    """What a `$ref` in `file` points at, and the file that holds it.
+class _Completion:
+    """Copies data with its defaults; values are counted, so that defaults end."""
 
-    Raises KeyError where it points at nothing.
-    """
-    name, _, pointer = reference.partition("#")
-    file = posixpath.normpath(posixpath.join(posixpath.dirname(file), name)) if name else file
-    target: Any = registry[file]
-    for part in pointer.split("/")[1:]:
-        target = target[part.replace("~1", "/").replace("~0", "~")]
-    if not isinstance(target, dict):
-        raise KeyError(pointer)
-    return target, file
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._left = MAX_VALUES
 
+    def of(self, data: Any, schema: Schema, file: str) -> Any:
+        schema, file = _target(schema, file, self._registry)
+        if isinstance(data, dict):
+            return self._mapping(data, schema, file)
+        if isinstance(data, list):
+            self._count(len(data))
+            items = schema.get("items")
+            if not isinstance(items, dict):
+                return list(data)
+            return [self.of(value, items, file) for value in data]
+        if isinstance(data, int) and not isinstance(data, bool):
+            kinds = schema.get("type", ())
+            if kinds == "string" or "string" in kinds:
+                return str(data)
+        return data
 
-def load_registry(tree: TemplateTree) -> dict[str, Schema]:
-    """The schema files of the spine and of every product that has one, themselves checked.
-
-    Raises FindingsError with every misspelt keyword and every `$ref` that points at nothing.
-    """
-    names = [f"{SPINE}/schema.yml", *(f"{product}/schema.yml" for product in tree.products())]
-    documents: dict[str, Document] = {}
-    findings: list[Finding] = []
-    for name in names:
-        path = tree.find(name)
-        if path is None:
-            continue
-        try:
-            documents[name] = load(path, tree.display(path))
-        except FindingsError as error:
-            findings += error.findings
-    registry = {name: document.data for name, document in documents.items()}
-    for name, document in documents.items():
-        findings += document.findings
-        findings += check_schema(document, name, registry)
-    if findings:
-        raise FindingsError(findings)
-    return registry
-
-
-def check_schema(document: Document, name: str, registry: Registry) -> list[Finding]:
-    """Mistakes in a schema file: a validator passes over keywords that it does not know."""
-    if not isinstance(document.data, dict):
-        return [document.finding("T121", (), "a schema must be a mapping")]
-    findings = list(_keywords(document.data, (), document))
-    for path, part in parts(document.data):
-        try:
-            if "$ref" in part:
-                resolve(str(part["$ref"]), name, registry)
-        except (KeyError, TypeError):
-            message = f"$ref {show(part['$ref'])} points at nothing"
-            findings.append(document.finding("T123", (*path, "$ref"), message))
-    findings += _not_a_schema(document)
-    return findings
-
-
-def _not_a_schema(document: Document) -> Iterator[Finding]:
-    import jsonschema_rs  # noqa: PLC0415
-
-    try:
-        jsonschema_rs.meta.validate(document.data)
-    except jsonschema_rs.ValidationError as error:
-        message = f"not a JSON Schema: {error.message}"
-        yield document.finding("T124", tuple(error.instance_path), message)
-        return
-    for path, part in parts(document.data):
-        pattern = part.get("pattern", "")
-        try:
-            jsonschema_rs.Draft202012Validator({"pattern": pattern}, offline=True)
-        except jsonschema_rs.ValidationError:
-            message = f"{show(pattern)} is not a regular expression"
-            yield document.finding("T126", (*path, "pattern"), message)
-
-
-def _keywords(schema: Schema, at: tuple[str | int, ...], document: Document) -> Iterator[Finding]:
-    for path, part in parts(schema, at):
-        for key in part:
-            if key not in _KEYWORDS:
-                meant = did_you_mean(key, _KEYWORDS)
-                hint = f"did you mean '{meant}'?" if meant else ""
-                message = f"unknown keyword {show(key)}"
-                yield document.finding("T122", (*path, key), message, hint, key=True)
-        known = part.get("properties")
-        if isinstance(known, dict):
-            for index, key in enumerate(part.get("required") or ()):
-                if key not in known:
-                    message = f"required names {show(key)}, which is no property"
-                    yield document.finding("T125", (*path, "required", index), message)
-
-
-def parts(
-    schema: Any, path: tuple[str | int, ...] = ()
-) -> Iterator[tuple[tuple[str | int, ...], Schema]]:
-    """Every schema in a schema, itself included, with its path."""
-    if not isinstance(schema, dict):
-        return
-    yield path, schema
-    for key, value in schema.items():
-        if key in _ONE:
-            yield from parts(value, (*path, key))
-        elif key in _LISTS and isinstance(value, list):
-            for index, item in enumerate(value):
-                yield from parts(item, (*path, key, index))
-        elif key in _MAPPINGS and isinstance(value, dict):
-            for name, item in value.items():
-                yield from parts(item, (*path, key, name))
-
-
-def _complete(data: Any, schema: Schema, file: str, registry: Registry) -> Any:
-    schema, file = _target(schema, file, registry)
-    if isinstance(data, dict):
+    def _mapping(self, data: dict[str, Any], schema: Schema, file: str) -> dict[str, Any]:
         properties: Schema = schema.get("properties", {})
         other = schema.get("additionalProperties")
         result = {}
         for key, value in data.items():
             known = properties.get(key, other)
             if isinstance(known, dict):
-                value = _complete(value, known, file, registry)  # noqa: PLW2901
+                value = self.of(value, known, file)  # noqa: PLW2901
             result[key] = value
         for key, known in properties.items():
             if key not in result and isinstance(known, dict):
-                default = _default(known, file, registry)
+                default = self._default(known, file)
                 if default is not None:
                     result[key] = default
+        self._count(len(result))
         return result
-    if isinstance(data, list):
-        items = schema.get("items")
-        if not isinstance(items, dict):
-            return list(data)
-        return [_complete(value, items, file, registry) for value in data]
-    if isinstance(data, int) and not isinstance(data, bool):
-        kinds = schema.get("type", ())
-        if kinds == "string" or "string" in kinds:
-            return str(data)
-    return data
 
+    def _default(self, schema: Schema, file: str) -> Any:
+        """A fresh copy of the default; a mapping gets the defaults of its own keys, too."""
+        target, file = _target(schema, file, self._registry)
+        default = schema.get("default", target.get("default"))
+        return None if default is None else self.of(default, target, file)
 
-def _default(schema: Schema, file: str, registry: Registry) -> Any:
-    """A fresh copy of the default; a mapping gets the defaults of its own keys, too."""
-    target, file = _target(schema, file, registry)
-    default = schema.get("default", target.get("default"))
-    return None if default is None else _complete(default, target, file, registry)
+    def _count(self, values: int) -> None:
+        self._left -= values
+        if self._left < 0:
+            limit = f"{MAX_VALUES:,}"
+            raise TooManyValuesError(f"with its defaults the file has more than {limit} values")
 
 
 def _target(schema: Schema, file: str, registry: Registry) -> tuple[Schema, str]:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import posixpath
-import re
 from typing import Any
 
-from generator.reading import inventory, schema
-from generator.reading.schema import Schema
+from generator.findings import FindingsError
+from generator.reading import inventory, patterns, schema_files
+from generator.reading.references import Schema
 from generator.templating.templates import SPINE, TemplateTree
 
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DROPPED = {"$id", "$schema", "x-expects", "x-hints"}
 _MAPS_OF_SCHEMAS = {"$defs", "dependentSchemas", "patternProperties", "properties"}
 _DATA = {"const", "default", "enum", "examples", "required"}
@@ -24,14 +23,18 @@ _A_NUMBER = "12345"
 
 def document(tree: TemplateTree) -> Schema:
     """The schema. Raises FindingsError for mistakes in the schema files."""
-    registry = schema.load_registry(tree)
+    tree.check()
+    try:
+        registry = schema_files.load_registry(tree)
+    except FindingsError as error:
+        raise FindingsError(tree.named(error.findings)) from None
     whole = inventory.inventory_schema(tree, registry)
     registry[f"{SPINE}/schema.yml"] = whole
     parts = {name: _part(data, name) for name, data in registry.items()}
     top = parts.pop(f"{SPINE}/schema.yml")
     shared = {SPINE: {"$defs": top.pop("$defs", {})}}
     products = {posixpath.dirname(name): part for name, part in parts.items()}
-    return {"$schema": _DIALECT, **top, "$defs": shared | products}
+    return {"$schema": schema_files.DIALECT, **top, "$defs": shared | products}
 
 
 def text(tree: TemplateTree) -> str:
@@ -74,7 +77,4 @@ def _takes_numbers(part: Schema) -> bool:
     """Whether a whole number may be written without quotes: `runbook` reads it as its text."""
     if "enum" in part or "const" in part:
         return False
-    try:
-        return re.search(part.get("pattern", ""), _A_NUMBER) is not None
-    except re.error:
-        return False
+    return patterns.found(part.get("pattern", ""), _A_NUMBER)

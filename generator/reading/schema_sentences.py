@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from generator.findings import Finding, path_text, show
+from generator.reading import patterns
+from generator.reading.yaml_faults import MAX_FINDINGS
 from generator.reading.yaml_source import Document
 
 Schema: TypeAlias = dict[str, Any]
 Path_: TypeAlias = tuple[str | int, ...]
-
-MAX_FINDINGS = 10_000
-"""More mistakes than this in one document are not told apart: it is not what it should be."""
 
 _NAMED = {
     "object": "a mapping (key: value)",
@@ -78,6 +78,8 @@ class Sentences:
                 self._repeated(path, value)
             case "pattern" | "format" | "minLength" | "maxLength":
                 self._form(path, value, facts, schema)
+            case "not" if "x-expects" in schema:
+                self._form(path, value, facts, schema)
             case "minItems" | "maxItems" | "minProperties" | "maxProperties":
                 bound = f"at {'least' if name.startswith('min') else 'most'} {facts['limit']}"
                 what = "item" if isinstance(value, list) else "key"
@@ -135,10 +137,14 @@ class Sentences:
         self._put("04", path, f"{show(value)} {verdict}", {}, hint)
 
     def _repeated(self, path: Path_, value: list[Any]) -> None:
-        second = next(i for i, item in enumerate(value) if item in value[:i])
-        first = path_text((*path, value.index(value[second])))
-        message = f"{show(value[second])} is in the list twice"
-        self._put("07", (*path, second), message, {}, f"first at {first}")
+        seen: dict[str, int] = {}
+        for second, item in enumerate(value):
+            first = seen.setdefault(json.dumps(item, sort_keys=True), second)
+            if first != second:
+                message = f"{show(item)} is in the list twice"
+                hint = f"first at {path_text((*path, first))}"
+                self._put("07", (*path, second), message, {}, hint)
+                return
 
     def _form(self, path: Path_, value: str, facts: Schema, schema: Schema) -> None:
         expects = schema.get("x-expects", "")
@@ -169,6 +175,6 @@ def _written(value: Any, schema: Schema) -> str:
     """The hint of the first entry of `x-hints` whose pattern is in the text."""
     if isinstance(value, str):
         for entry in schema.get("x-hints", ()):
-            if re.search(entry["pattern"], value):
+            if patterns.found(entry["pattern"], value):
                 return str(entry["hint"])
     return ""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from generator.files import named
+from generator.files.named import UnreadableError, Why
 from generator.findings import Finding, FindingsError
 
 MAX_BYTES = 16 * 1024 * 1024
+MAX_FINDINGS = 10_000
+"""More mistakes than this in one document are not told apart: it is not what it should be."""
 
 # What YAML itself refuses, the line ends that only YAML 1.1 knows, and characters that hide or
 # reverse what a reviewer sees.
@@ -21,6 +23,19 @@ _REFUSED = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069"
     "\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
 )
+
+_REASONS = {
+    Why.MISSING: ("E001", "there is no such file", ""),
+    Why.FOLDER: ("E002", "this is a folder, not a file", "name the YAML file in it"),
+    Why.SPECIAL: ("E003", "this is not an ordinary file", "save it as a file first"),
+    Why.DENIED: ("E004", "no permission to read this file", ""),
+    Why.OTHER: ("E004", "the file cannot be read", ""),
+    Why.LARGE: (
+        "E005",
+        "the file is too large",
+        f"the limit is {MAX_BYTES // 1024 // 1024} MiB",
+    ),
+}
 
 _QUOTES = "put the value in quotes"
 _INDENT = "look at the indentation and the punctuation of this line and the one above"
@@ -88,35 +103,18 @@ _SENTENCES: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def read_text(path: Path, display: str) -> str:
+def read_text(path: Path, display: str, limit: int = MAX_BYTES) -> str:
     """The text of a file that is an ordinary file, small enough and UTF-8.
 
     Raises FindingsError with the reason.
     """
-
-    def fault(code: str, message: str, hint: str = "") -> FindingsError:
-        return FindingsError([Finding(code, message, display, hint=hint)])
-
     try:
-        kind = path.stat()
-        if stat.S_ISDIR(kind.st_mode):
-            raise fault("E002", "this is a folder, not a file", "name the YAML file in it")
-        # Opening a pipe without a writer would wait for ever.
-        if not stat.S_ISREG(kind.st_mode):
-            raise fault("E003", "this is not an ordinary file", "save it as a file first")
-        if kind.st_size > MAX_BYTES:
-            size = f"{kind.st_size / 1024 / 1024:.1f} MiB"
-            limit = f"the limit is {MAX_BYTES // 1024 // 1024} MiB"
-            raise fault("E005", f"the file is too large ({size})", limit)
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise fault("E001", "there is no such file") from None
-    except PermissionError:
-        raise fault("E004", "no permission to read this file") from None
-    except (OSError, ValueError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
-        raise fault("E004", f"the file cannot be read: {reason}") from None
-    return _decode(data, display)
+        return _decode(named.read(path, limit), display)
+    except UnreadableError as error:
+        code, message, hint = _REASONS[error.why]
+        if error.why is Why.OTHER:
+            message = f"{message}: {error.more}"
+        raise FindingsError([Finding(code, message, display, hint=hint)]) from None
 
 
 def _decode(data: bytes, display: str) -> str:
@@ -159,6 +157,8 @@ def check_characters(text: str, lines: Sequence[str], display: str) -> list[Find
             hint = f'remove it; where a text needs it, write "{_escape(code)}" in double quotes'
             place = (number, found.start() + 1)
             findings.append(Finding("E008", message, display, *place, hint, line))
+            if len(findings) == MAX_FINDINGS:
+                break
     return findings
 
 

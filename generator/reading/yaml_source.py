@@ -12,7 +12,7 @@ from __future__ import annotations
 import gc
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,7 +20,15 @@ import yaml
 from yaml.cyaml import CLoader
 
 from generator.findings import Finding, FindingsError, show
-from generator.reading.yaml_faults import check_characters, read_text, syntax_fault
+from generator.reading.yaml_faults import (
+    MAX_BYTES,
+    MAX_FINDINGS,
+    check_characters,
+    read_text,
+    syntax_fault,
+)
+from generator.templating import templates
+from generator.templating.templates import TemplateTree
 
 MAX_DEPTH = 40
 MAX_NODES = 1_000_000
@@ -46,6 +54,7 @@ class Document:
     findings: tuple[Finding, ...]
     _marks: dict[int, Any] = field(repr=False)
     _lines: list[str] = field(repr=False)
+    _read: Any = field(repr=False)
     _start: Place = (1, 1)
 
     def mark(self, path: Path_, key: bool = False) -> Place:
@@ -54,7 +63,7 @@ class Document:
         A path that leads nowhere, such as a missing key or a default, is at the key (or the list
         item) that should hold it.
         """
-        data, place, key_place = self.data, self._start, self._start
+        data, place, key_place = self._read, self._start, self._start
         for part in path:
             marks = self._marks.get(id(data))
             try:
@@ -69,6 +78,10 @@ class Document:
             key_place = entry[0]
         return key_place if key else place
 
+    def with_data(self, data: Any) -> Document:
+        """The same file with other data, such as its own with defaults; places stay."""
+        return replace(self, data=data)
+
     def source_line(self, line: int) -> str:
         """The text of a line (from 1), or nothing."""
         return self._lines[line - 1] if 0 < line <= len(self._lines) else ""
@@ -82,13 +95,22 @@ class Document:
         return Finding(code, message, self.display, line, column, hint, source, tuple(path))
 
 
-def load(path: Path, display: str | None = None) -> Document:
-    """Read a YAML file. `display` is how messages name it.
+def load(path: Path, display: str | None = None, limit: int = MAX_BYTES) -> Document:
+    """Read a YAML file of at most `limit` bytes. `display` is how messages name it.
 
     Raises FindingsError for a file that cannot be read or understood.
     """
     name = path.as_posix() if display is None else display
-    return parse(read_text(path, name), name)
+    return parse(read_text(path, name, limit), name)
+
+
+def load_template(tree: TemplateTree, name: str) -> Document | None:
+    """Read a YAML file of the template tree, or None where there is none of this name.
+
+    Raises FindingsError for a file that cannot be read or understood.
+    """
+    path = tree.find(name)
+    return None if path is None else load(path, tree.display(path), templates.MAX_BYTES)
 
 
 def parse(text: str, display: str) -> Document:
@@ -114,7 +136,7 @@ def parse(text: str, display: str) -> Document:
     if builder.fatal:
         raise FindingsError(builder.findings)
     return Document(
-        display, text, data, tuple(builder.findings), builder.marks, lines, builder.start
+        display, text, data, tuple(builder.findings), builder.marks, lines, data, builder.start
     )
 
 
@@ -244,7 +266,8 @@ class _Builder:
     ) -> None:
         line, column = _place(event)
         source = self._lines[line - 1] if line <= len(self._lines) else ""
-        self.findings.append(Finding(code, message, self._display, line, column, hint, source))
+        if len(self.findings) < MAX_FINDINGS:
+            self.findings.append(Finding(code, message, self._display, line, column, hint, source))
         self.fatal = self.fatal or fatal
 
     def _stop(self, code: str, event: Any, message: str, hint: str = "") -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,7 +10,7 @@ from jinja2.runtime import Context
 
 from generator.built import Piece
 from generator.findings import Finding, FindingsError
-from generator.templating import environment
+from generator.templating import environment, mistakes, refusals
 from generator.templating.marks import Marked
 from generator.templating.templates import SPINE, TemplateTree
 
@@ -39,26 +38,15 @@ class Blocks:
         if path is None:
             message = f"there is no file templates/{SPINE}/{name}"
             raise FindingsError([Finding("T201", message, f"templates/{SPINE}/{name}", 1, 1)])
-        text = environment.read(path, self._tree.display(path))
+        text = self._tree.text(path)
         return Piece(name.removesuffix(".ps1"), f"{SPINE}/{name}", text)
 
     def template(self, name: str) -> jinja2.Template:
         """A template by its name in the tree; raises FindingsError when it cannot be loaded."""
         try:
             return self._environment.get_template(name)
-        except jinja2.TemplateNotFound as error:
-            finding = Finding(
-                "T201", f"there is no file templates/{error.name}", f"templates/{name}", 1, 1
-            )
-        except jinja2.TemplateSyntaxError as error:
-            finding = Finding(
-                environment.code_of(error),
-                error.message or "",
-                f"templates/{error.name}",
-                error.lineno,
-                1,
-            )
-        raise FindingsError([finding])
+        except jinja2.TemplateError as error:
+            raise FindingsError(mistakes.loading(error, name)) from None
 
     def raise_findings(self) -> None:
         """Raises FindingsError when there were mistakes; each counts once."""
@@ -68,21 +56,11 @@ class Blocks:
     def _block(self, template: jinja2.Template, name: str, known: Context) -> Marked:
         try:
             return environment.render_block(template, name, known)
-        except FindingsError as error:
-            self.findings += error.findings
-            return Marked("")
         except Exception as error:
             # Whatever a template does wrong is a mistake with a line, no bug of this program.
-            self.findings.append(self._finding(error, template))
+            found = mistakes.rendering(error, template, self._tree)
+            if refusals.code_of(error) in refusals.LIMITS:
+                # The same step of every other server would take as long.
+                raise FindingsError([*self.findings, *found]) from None
+            self.findings += found
             return Marked("")
-
-    def _finding(self, error: Exception, template: jinja2.Template) -> Finding:
-        """At the template line that the error comes from: the last frame that is a template's."""
-        file, line = template.filename or "templates", 1
-        for frame in traceback.extract_tb(error.__traceback__):
-            if frame.filename.endswith(".j2"):
-                file, line = frame.filename, frame.lineno or 1
-        path = self._tree.find(file.removeprefix("templates/"))
-        lines = path.read_text("utf-8").splitlines() if path else []
-        source = lines[line - 1] if line <= len(lines) else ""
-        return Finding(environment.code_of(error), str(error), file, line, 1, source=source)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from generator.built import Build, RenderedRunbook, Scripts
 from generator.errors import UsageError
 from generator.planned import Runbook
+from generator.visible import visible
 
 
 def pick(build: Build, patterns: Sequence[str]) -> Build:
@@ -58,4 +59,6 @@ def _nothing(pattern: str, runbooks: Sequence[Runbook]) -> str:
     names = {name.lower(): name for runbook in runbooks for name in _names(runbook)}
     near = difflib.get_close_matches(pattern.lower(), names, n=1)
     hint = f"did you mean {names[near[0]]}?" if near else "`runbook plan` shows what there is."
-    return f"--limit {pattern}: no host and no runbook of this change has that name; {hint}"
+    return (
+        f"--limit {visible(pattern)}: no host and no runbook of this change has that name; {hint}"
+    )

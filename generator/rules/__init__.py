@@ -10,7 +10,6 @@ from dataclasses import replace
 from functools import partial
 
 from generator.built import Build, Scripts
-from generator.findings import FindingsError
 from generator.model import Values
 from generator.planned import Product
 from generator.reading import schema, yaml_source
@@ -41,16 +40,11 @@ def base_commands(tree: TemplateTree) -> Values:
 
     Raises FindingsError with the mistakes in that file.
     """
-    path, form = tree.find(f"{SPINE}/cmdlets.yml"), tree.find(f"{SPINE}/cmdlets.schema.yml")
-    if path is None:
+    document = yaml_source.load_template(tree, f"{SPINE}/cmdlets.yml")
+    form = yaml_source.load_template(tree, f"{SPINE}/cmdlets.schema.yml")
+    if document is None:
         return {}
-    document = yaml_source.load(path, tree.display(path))
-    if form is not None:
-        rules_of_it = yaml_source.load(form, tree.display(form)).data
-        findings = schema.validate(document, rules_of_it, {}, "T1")
-        if findings:
-            raise FindingsError(findings)
-    data: Values = document.data
+    data: Values = (schema.judged(document, form.data) if form else document).data
     return data
 
 

@@ -15,7 +15,7 @@ from generator import progress
 from generator.built import Build, Launcher, Piece, RenderedRunbook
 from generator.findings import Finding, FindingsError
 from generator.model import Values
-from generator.planned import Product, Runbook
+from generator.planned import Product
 from generator.rules.lines import harmless
 from generator.rules.locate import Locator
 from generator.rules.rule import RULES, Problem, apply

@@ -75,7 +75,7 @@ def step_length(script: Script, _: Catalogue) -> Answer:
             yield step.line, f"the step has {lines} lines, {STEP_LINES} are allowed"
 
 
-@rule("R151", f"At most {CHANGING_LINES} lines before the engine, {READ_ONLY_LINES} if read-only", "size")
+@rule("R151", f"At most {CHANGING_LINES} lines before the engine, or {READ_ONLY_LINES}", "size")
 def reading_length(sizes: Sequence[tuple[str, int]], changes: bool) -> Answer:
     """What a reviewer reads of each script comes before the engine: at most 320 lines where it
     changes something, 800 where it only reads.
@@ -91,7 +91,7 @@ def reading_length(sizes: Sequence[tuple[str, int]], changes: bool) -> Answer:
 
 
 _TEXT = re.compile(rf"\('{VALUE},?'\)|'{VALUE},?'(?:, '{VALUE}')*|\$(?:true|false|null)\b")
-_ENTRY = re.compile(rf"[\w\s='@{{}}();,{VALUE}]*{VALUE}[\w\s='@{{}}();,{VALUE}]*")
+_DATA = re.compile(rf"[\w\s='@{{}}();,{VALUE}]*")
 
 
 def reading_lines(shape: str) -> int:
@@ -103,8 +103,8 @@ def reading_lines(shape: str) -> int:
     before = last = ""
     count = 0
     for line in shape.split("\n"):
-        form = _TEXT.sub(f"'{VALUE}'", line) if "'" in line else line
-        if form not in (last, before) or not _ENTRY.fullmatch(form):
+        form = _TEXT.sub(f"'{VALUE}'", line) if VALUE in line else line
+        if form not in (last, before) or VALUE not in form or not _DATA.fullmatch(form):
             count += 1
         before, last = last, form
     return count

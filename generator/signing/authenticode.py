@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cryptography.x509 import ObjectIdentifier
 
-from generator.signing import cms, structures
+from generator.signing import addresses, cms, structures
 from generator.signing.algorithms import Hash, hash_of
 from generator.signing.errors import MalformedError
 from generator.signing.structures import (
@@ -58,13 +58,11 @@ class FileHash:
     octets: bytes
 
 
-def file_hash(hashed: bytes, used: Hash) -> tuple[bytes, bytes]:
-    """The content for a script (its UTF-16LE text): DER, and its octets without the header."""
+def indirect_data(digest: bytes, used: Hash) -> tuple[bytes, bytes]:
+    """The content for a script whose UTF-16LE text has this hash: DER, and its octets without the
+    header."""
     content = structures.encode(
-        IndirectData(
-            data=_SIP,
-            message_digest=DigestInfo(algorithm=used.identifier, digest=used.digest(hashed)),
-        )
+        IndirectData(data=_SIP, message_digest=DigestInfo(algorithm=used.identifier, digest=digest))
     )
     return content, bytes(structures.any_value(content).data)
 
@@ -73,9 +71,15 @@ def fixed_attributes(program: str = "", address: str = "") -> tuple[Attribute, .
     """The signed attributes that Windows writes beside type and hash, in any order.
 
     Name and address of a program are empty for most scripts; the attribute is there all the same.
+    Raises UsageError for texts that cannot be either.
     """
-    name = SpcString(unicode=program.encode("utf-16-be"), ascii=None) if program else None
-    link = SpcLink(url=address.encode("ascii")) if address else None
+    name = link = None
+    if program:
+        unicode = addresses.program_name(program).encode("utf-16-be")
+        name = SpcString(unicode=unicode, ascii=None)
+    if address:
+        addresses.http_address(address, "a program")
+        link = SpcLink(url=address.encode("ascii"))
     return (
         cms.attribute(STATEMENT_TYPE, structures.encode(StatementType(purpose=_INDIVIDUAL))),
         cms.attribute(OPUS_INFO, structures.encode(OpusInfo(program_name=name, more_info=link))),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import stat
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,11 +11,13 @@ from pathlib import Path
 from threading import Event
 
 from generator.errors import UsageError
+from generator.files import atomic, named
+from generator.signature_block import Style
 from generator.signing import folder as folders
 from generator.signing.codes import Code
 from generator.signing.errors import IntegrityError, RefusedError
 from generator.signing.folder import Folder
-from generator.signing.script import Style, style_of
+from generator.signing.script import style_of
 from generator.writing import manifest
 
 Turn = Callable[[bytes, Style], bytes]
@@ -67,7 +68,7 @@ def collect(paths: Iterable[Path], *, check: bool = True) -> Batch:
     damaged = [problem for each in found.folders for problem in folders.problems(each)]
     if check and damaged:
         raise IntegrityError(
-            "\n".join(["nothing was written.", *damaged, "Build the folder again, then sign it."])
+            "nothing was written.", *damaged, "Build the folder again, then sign it."
         )
     return found
 
@@ -89,7 +90,7 @@ def turned(
     stop = Event()
 
     def work(target: Target) -> tuple[bytes, bytes]:
-        before = read(target.path)
+        before = named.read(target.path)
         if stop.is_set():
             return before, before
         try:
@@ -119,7 +120,7 @@ def turned(
             pool.shutdown(cancel_futures=True)
     if refused:
         lines = [f"{path}: {error}" for path, error in refused]
-        raise RefusedError(refused[0][1].code, "\n".join(["nothing was written.", *lines]))
+        raise RefusedError(refused[0][1].code, "nothing was written.", *lines)
     return changed
 
 
@@ -135,24 +136,23 @@ def write(batch: Batch, changed: Mapping[Path, bytes]) -> None:
             loose[target.path] = data
         else:
             grouped.setdefault(target.folder.path, {})[target.name] = data
-    _write_loose(loose)
+    atomic.write_all(loose)
     for each in batch.folders:
         if each.path in grouped:
             folders.replace(each, grouped[each.path])
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Writes one file, whole or not at all; raises UsageError."""
-    _write_loose({path: data})
-
-
 def _targets(path: Path) -> list[Target]:
-    if path.is_symlink():
+    try:
+        mode = path.lstat().st_mode
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: there is no such file or folder") from error
+    if stat.S_ISLNK(mode):
         raise UsageError(f"{path}: this is a link; name the file or folder itself")
-    if path.is_dir():
+    if stat.S_ISDIR(mode):
         return _of_folder(folders.load(path))
-    if not path.is_file():
-        raise UsageError(f"{path}: there is no such file or folder")
+    if not stat.S_ISREG(mode):
+        raise UsageError(f"{path}: this is a pipe or a device, not a file")
     for parent in list(path.absolute().parents)[:2]:
         if (parent / manifest.NAME).is_file():
             found = [
@@ -177,32 +177,3 @@ def _style(path: Path) -> Style:
         return style_of(path)
     except RefusedError as error:
         raise RefusedError(Code.NOT_SIGNED, f"{path}: {error}") from error
-
-
-def read(path: Path) -> bytes:
-    """The bytes of a file; raises UsageError."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}") from error
-
-
-def _write_loose(files: Mapping[Path, bytes]) -> None:
-    """All temporary files first: a full disk is met before anything is replaced."""
-    ready: list[tuple[Path, Path]] = []
-    try:
-        for path, data in files.items():
-            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-            ready.append((Path(name), path))
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            Path(name).chmod(path.stat().st_mode & 0o7777 if path.exists() else 0o644)
-        while ready:
-            temporary, path = ready[0]
-            temporary.replace(path)
-            ready.pop(0)
-    except OSError as error:
-        raise UsageError(f"{error.filename}: {error.strerror or error}") from error
-    finally:
-        for temporary, _ in ready:
-            temporary.unlink(missing_ok=True)

@@ -27,11 +27,12 @@ Certificates = tuple[x509.Certificate, ...]
 def load_certificates(data: bytes, display: str) -> Certificates:
     """The certificates of a file, PEM (any number) or DER (one); raises KeyFileError."""
     try:
-        if b"-----BEGIN" in data:
-            with cms.tolerant():
-                return tuple(x509.load_pem_x509_certificates(data))
-        return (cms.load_certificate(data),)
-    except (ValueError, MalformedError) as error:
+        if b"-----BEGIN" not in data:
+            return (cms.load_certificate(data),)
+        with cms.foreign("no certificate that can be read"):
+            # Among the roots that Microsoft ships are some with a serial number below zero.
+            return tuple(x509.load_pem_x509_certificates(data))
+    except MalformedError as error:
         raise KeyFileError(
             f"{display}: this holds no certificate in PEM or DER form ({error})"
         ) from error

@@ -57,7 +57,7 @@ class Envelope:
             for data in sorted(encoded(each) for each in (certificate, *others))
         ]
         self._sid = structures.IssuerAndSerialNumber(
-            issuer=structures.any_value(certificate.issuer.public_bytes()),
+            issuer=structures.any_value(issuer_of(certificate)),
             serial_number=certificate.serial_number,
         )
         self._signature_algorithm = signature_identifier(kind, used)
@@ -222,6 +222,20 @@ def issuer_of(certificate: x509.Certificate) -> bytes:
     """The DER of the issuer's name."""
     with foreign("a certificate whose issuer cannot be read"):
         return certificate.issuer.public_bytes()
+
+
+@lru_cache(maxsize=256)
+def subject_of(certificate: x509.Certificate) -> bytes:
+    """The DER of the subject's name."""
+    with foreign("a certificate whose subject cannot be read"):
+        return certificate.subject.public_bytes()
+
+
+@lru_cache(maxsize=256)
+def subject_name(certificate: x509.Certificate) -> str:
+    """The subject as people write it; raises MalformedError."""
+    with foreign("a certificate whose subject cannot be read"):
+        return certificate.subject.rfc4514_string()
 
 
 @lru_cache(maxsize=256)

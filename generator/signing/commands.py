@@ -11,9 +11,11 @@ from typing import Any
 
 import click
 
+from generator import terminal
 from generator.errors import UsageError
+from generator.signature_block import Style
 from generator.signing import batch as batches
-from generator.signing import cms, keys, preflight, requests_cli, script, signer
+from generator.signing import keys, preflight, request, requests_cli, script, signer
 from generator.signing import options as shared
 from generator.signing.algorithms import HASHES
 from generator.signing.batch import Batch, Turn
@@ -36,21 +38,22 @@ _jobs = click.option(
 @click.option("--fix-encoding", is_flag=True, help="First make it CRLF, and UTF-8 with a mark.")
 @click.option("--again", is_flag=True, help="Sign also what this certificate has signed already.")
 @_jobs
+@click.option("--yes", is_flag=True, help="Do not ask before a request is signed.")
 @shared.dry_run
-def sign(paths: tuple[Path, ...], dry_run: bool, jobs: int, **options: Any) -> None:
+def sign(paths: tuple[Path, ...], dry_run: bool, jobs: int, yes: bool, **options: Any) -> None:
     """Sign scripts, or the folder out/NAME, with an Authenticode signature; all or nothing.
 
-    A signing request (from `runbook digest`, a .json file) gets its signatures instead.
+    A signing request (from `runbook digest`, a .json file) gets its signatures instead: what it
+    asks for is shown first, and on a terminal somebody must agree. --dry-run only shows it.
     """
     if requests_cli.is_request(paths):
-        with shared.identity(options) as identity:
-            requests_cli.sign(paths, identity, dry_run=dry_run)
+        requests_cli.sign(paths, options, sure=yes, dry_run=dry_run)
         return
     batch = batches.collect(paths)
     with shared.identity(options) as identity:
         maker = _signer(identity, batch, options)
 
-        def turn(data: bytes, style: script.Style) -> bytes:
+        def turn(data: bytes, style: Style) -> bytes:
             if not options["again"] and maker.has_signed(data, style):
                 return data
             body = script.fix_encoding(data) if options["fix_encoding"] else data
@@ -114,17 +117,22 @@ def digest(paths: tuple[Path, ...], output: Path, **options: Any) -> None:
 @click.command()
 @shared.paths
 @click.option(
-    "--request", type=shared.FILE, metavar="FILE", required=True, help="It, with signatures."
+    "--request",
+    "answered",
+    type=shared.FILE,
+    metavar="FILE",
+    required=True,
+    help="It, with signatures.",
 )
 @shared.stamp_options
 @shared.dry_run
-def attach(paths: tuple[Path, ...], request: Path, dry_run: bool, **options: Any) -> None:
+def attach(paths: tuple[Path, ...], answered: Path, dry_run: bool, **options: Any) -> None:
     """Put the signatures of a request into the scripts that it was made for.
 
     A file that changed since then, or a signature that is not good, and nothing is written.
     """
     batch = batches.collect(paths)
-    turn = requests_cli.attaching(batch, request, shared.transport(options))
+    turn = requests_cli.attaching(batch, answered, shared.transport(options))
     _change(batch, turn, "signed", jobs=1, dry_run=dry_run)
 
 
@@ -149,13 +157,9 @@ def _certificate_signer(options: shared.Options) -> ScriptSigner:
     given = shared.certificates(options["certificates"])
     if not given:
         raise UsageError("give the signer's certificate with --cert")
-    return ScriptSigner(
-        given[0],
-        keys.family(cms.public_key(given[0])),
-        given[1:],
-        used=HASHES[options["hash_name"]],
-        program=options["program"],
-        address=options["url"],
+    keys.refuse_strays(given[0], given)
+    return request.signer_for(
+        given, HASHES[options["hash_name"]], options["program"], options["url"]
     )
 
 
@@ -168,8 +172,7 @@ def _warn(made: ScriptSigner, batch: Batch, *, stamped: bool, allow_ecdsa: bool)
         stamped=stamped,
         allow_ecdsa=allow_ecdsa,
     )
-    for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
+    terminal.say(*(f"warning: {warning}" for warning in warnings))
 
 
 def _change(batch: Batch, turn: Turn, done: str, *, jobs: int, dry_run: bool) -> None:
@@ -181,7 +184,7 @@ def _change(batch: Batch, turn: Turn, done: str, *, jobs: int, dry_run: bool) ->
     as_before = len(batch.targets) - len(changed)
     note = f", {as_before} as before" if as_before else ""
     word = f"would be {done}" if dry_run else done
-    click.echo(f"{len(changed)} of {len(batch.targets)} files {word}{note}.", err=True)
+    terminal.say(f"{len(changed)} of {len(batch.targets)} files {word}{note}.")
 
 
 @contextmanager

@@ -8,10 +8,15 @@ from pathlib import Path
 
 import click
 
+from generator import terminal
+from generator.files import named
 from generator.signing import answers, batch, folder
 from generator.signing import options as shared
 from generator.signing import verify as verifier
 from generator.signing.verify import Trust, Verification
+
+_LONGEST = 36_500
+"""Days; no certificate lives for a hundred years."""
 
 
 def verified(paths: tuple[Path, ...], trust: Trust, form: str) -> int:
@@ -22,15 +27,14 @@ def verified(paths: tuple[Path, ...], trust: Trust, form: str) -> int:
     found, problems = _judge(paths, trust)
     if form == "json":
         data = {"files": [answers.data(*each) for each in found], "problems": problems}
-        click.echo(json.dumps(data, indent=2))
+        terminal.write(json.dumps(data, indent=2) + "\n")
     else:
         for each in found:
-            click.echo("\n".join(answers.text(*each)))
-    for problem in problems:
-        click.echo(problem, err=True)
+            terminal.tell(*answers.text(*each))
+    terminal.say(*problems)
     bad = sum(not answer.ok for _, answer in found)
     damage = f" {len(problems)} problems around them: run nothing of it." if problems else ""
-    click.echo(f"{len(found) - bad} of {len(found)} signatures are good.{damage}", err=True)
+    terminal.say(f"{len(found) - bad} of {len(found)} signatures are good.{damage}")
     return 3 if problems else answers.exit_code(answer.code for _, answer in found)
 
 
@@ -44,10 +48,10 @@ def inspect(paths: tuple[Path, ...], form: str) -> int:
     """
     found, _ = _judge(paths, Trust(now=shared.time(None), allow_sha1=True))
     if form == "json":
-        click.echo(json.dumps([answers.data(*each) for each in found], indent=2))
+        terminal.write(json.dumps([answers.data(*each) for each in found], indent=2) + "\n")
     else:
         for each in found:
-            click.echo("\n".join(answers.details(*each)))
+            terminal.tell(*answers.details(*each))
     return 0 if all(answer.integrity for _, answer in found) else 3
 
 
@@ -56,7 +60,7 @@ def inspect(paths: tuple[Path, ...], form: str) -> int:
 @click.option(
     "--days",
     metavar="DAYS",
-    type=click.IntRange(min=0),
+    type=click.IntRange(min=0, max=_LONGEST),
     default=30,
     show_default=True,
     help="How soon is soon.",
@@ -73,14 +77,13 @@ def expiring(paths: tuple[Path, ...], days: int, when: str | None, form: str) ->
     now = shared.time(when)
     found, _ = _judge(paths, Trust(now=now, allow_sha1=True))
     ends = ((path, answers.end(answer)) for path, answer in found)
-    late = [(path, end) for path, end in ends if end and end <= now + timedelta(days=days)]
+    late = [(path, end) for path, end in ends if end and end - now <= timedelta(days=days)]
     if form == "json":
         rows = [{"path": path.as_posix(), "end": end.isoformat()} for path, end in late]
-        click.echo(json.dumps(rows, indent=2))
+        terminal.write(json.dumps(rows, indent=2) + "\n")
     else:
-        for path, end in late:
-            click.echo(f"{end:%Y-%m-%d}  {path}")
-    click.echo(f"{len(late)} of {len(found)} signatures end within {days} days.", err=True)
+        terminal.tell(*(f"{end:%Y-%m-%d}  {path}" for path, end in late))
+    terminal.say(f"{len(late)} of {len(found)} signatures end within {days} days.")
     return 4 if late else 0
 
 
@@ -97,7 +100,7 @@ def _judge(
         for problem in (*folder.problems(each), *folder.unlisted(each))
     ]
     answers = [
-        (target.path, verifier.verify(batch.read(target.path), trust, target.style))
+        (target.path, verifier.verify(named.read(target.path), trust, target.style))
         for target in found.targets
         if target.path.is_file()
     ]

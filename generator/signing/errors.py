@@ -17,13 +17,19 @@ class SigningError(GeneratorError):
     exit_code = 2
 
 
+class DeclinedError(SigningError):
+    """Somebody was asked and did not say yes."""
+
+    exit_code = 1
+
+
 class RefusedError(SigningError):
     """A file that must not be signed, or judged, as it is; `code` says it for programs."""
 
     exit_code = 1
 
-    def __init__(self, code: Code, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, code: Code, *lines: str) -> None:
+        super().__init__(*lines)
         self.code = code
 
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import threading
+import time
+from collections.abc import Collection
+from contextlib import suppress
+from typing import IO
 
 from cryptography.x509 import Certificate
 
@@ -25,11 +30,21 @@ class ExternalKey:
     hash (sha256). Standard input: the hash, as bytes. Standard output: the signature as bytes,
     PKCS #1 v1.5 over the DigestInfo for RSA, DER for ECDSA. Its messages go to the terminal. What
     it answers is checked against the certificate before anything is written.
+
+    It has the environment of this process, which the libraries of tokens need, without the
+    variables that are `hidden` (a passphrase). After `seconds`, or with an answer that is too
+    long, it is ended.
     """
 
     parallel = False
 
-    def __init__(self, command: str, certificate: Certificate, seconds: float = SECONDS) -> None:
+    def __init__(
+        self,
+        command: str,
+        certificate: Certificate,
+        seconds: float = SECONDS,
+        hidden: Collection[str] = (),
+    ) -> None:
         try:
             self._command = shlex.split(command, posix=os.name == "posix")
         except ValueError as error:
@@ -38,32 +53,75 @@ class ExternalKey:
             raise KeyFileError("the key command is empty")
         self.kind = keys.family(cms.public_key(certificate))
         self._seconds = seconds
+        secret = {os.path.normcase(name) for name in hidden}
+        self._environment = {
+            name: value
+            for name, value in os.environ.items()
+            if os.path.normcase(name) not in secret
+        }
 
     def sign(self, data: bytes, used: Hash) -> bytes:
         """Runs the command for one signature; raises SigningError."""
         arguments = [part.replace("{hash}", used.name) for part in self._command]
         program = arguments[0]
         try:
-            done = subprocess.run(  # noqa: S603 - the user's own command
+            child = subprocess.Popen(  # noqa: S603 - the user's own command
                 arguments,
-                input=used.digest(data),
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                timeout=self._seconds,
-                check=False,
+                env=self._environment,
             )
+        except (OSError, ValueError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            raise SigningError(f"{program}: cannot be started ({reason})") from error
+        try:
+            answer = self._answer(child, used.digest(data))
         except subprocess.TimeoutExpired as error:
             raise SigningError(
                 f"{program}: no signature within {self._seconds:g} seconds; nothing was written"
             ) from error
-        except OSError as error:
+        finally:
+            child.kill()
+            child.wait()
+        if len(answer) > _LONGEST:
+            raise SigningError(f"{program}: gave more than {_LONGEST} bytes, which is no signature")
+        if child.returncode:
             raise SigningError(
-                f"{program}: cannot be started ({error.strerror or error})"
-            ) from error
-        if done.returncode:
-            raise SigningError(f"{program}: ended with code {done.returncode}; nothing was written")
-        if not 0 < len(done.stdout) <= _LONGEST:
-            raise SigningError(f"{program}: gave {len(done.stdout)} bytes, which is no signature")
-        return done.stdout
+                f"{program}: ended with code {child.returncode}; nothing was written"
+            )
+        if not answer:
+            raise SigningError(f"{program}: gave 0 bytes, which is no signature")
+        return answer
+
+    def _answer(self, child: subprocess.Popen[bytes], digest: bytes) -> bytes:
+        """What the command says, and its end; raises TimeoutExpired."""
+        end = time.monotonic() + self._seconds
+        assert child.stdin is not None  # noqa: S101 - it is a pipe
+        assert child.stdout is not None  # noqa: S101
+        listener = _Listener(child.stdout)
+        # A command may have read enough, or nothing, when it closes its end.
+        with suppress(OSError), child.stdin as pipe:
+            pipe.write(digest)
+        listener.join(self._seconds)
+        if listener.is_alive():
+            raise subprocess.TimeoutExpired(child.args, self._seconds)
+        if len(listener.heard) <= _LONGEST:
+            child.wait(max(end - time.monotonic(), 0))
+        return listener.heard
 
     def close(self) -> None:
         """Nothing to let go of: the command has ended."""
+
+
+class _Listener(threading.Thread):
+    """Reads what a command says, up to a limit, so that nobody waits longer than wanted."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        super().__init__(daemon=True)
+        self.heard = b""
+        self._pipe = pipe
+        self.start()
+
+    def run(self) -> None:
+        with self._pipe:
+            self.heard = self._pipe.read(_LONGEST + 1)

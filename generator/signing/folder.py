@@ -46,7 +46,7 @@ def load(path: Path) -> Folder:
     record = document.read(untrusted.read_file(place, limits.DOCUMENT), manifest.SCHEMA, str(place))
     problems = names.problems(manifest.hashes(record))
     if problems:
-        raise IntegrityError("\n".join([f"{place}: names that no build writes:", *problems]))
+        raise IntegrityError(f"{place}: names that no build writes:", *problems)
     found = Folder(path, record)
     try:
         found.window_end.timestamp()
@@ -104,10 +104,7 @@ def replace(folder: Folder, changed: Mapping[str, bytes]) -> None:
                 _fill(new, folder.path, written)
                 swap.replace(folder.path)
     except OSError as error:
-        raise UsageError(
-            f"{error.filename or folder.path}: {error.strerror or error}. The folder "
-            f"{folder.path} is as it was"
-        ) from error
+        raise swap.unwritable(folder.path, error) from error
 
 
 def _fill(new: Path, old: Path, written: Mapping[str, bytes]) -> None:

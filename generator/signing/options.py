@@ -11,9 +11,13 @@ from typing import Any
 
 import click
 
+from generator import terminal
 from generator.errors import UsageError
-from generator.signing import external, keys, pkcs11, revocation
+from generator.files import named
+from generator.findings import show
+from generator.signing import addresses, external, keys, pkcs11, revocation
 from generator.signing.chain import Certificates, load_certificates
+from generator.signing.key_work import refuse_hard_work
 from generator.signing.passphrase import Source
 from generator.signing.signer import Identity
 from generator.signing.timestamp import Transport
@@ -22,6 +26,11 @@ from generator.signing.verify import Trust
 
 Options = Mapping[str, Any]
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+_DAY = 86_400
+_LARGEST_KEY = 1 << 20
+# Beyond these, a calculation with days leaves what can be a time.
+_FIRST_YEAR, _LAST_YEAR = 1950, 9000
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -35,6 +44,13 @@ form = click.option(
     show_default=True,
     help="How the answer is printed.",
 )
+
+
+def _seconds(context: click.Context, option: click.Parameter, value: float) -> float:
+    """A limit of time: above nothing, a day at most; nan and inf are refused."""
+    if not 0 < value <= _DAY:
+        raise click.BadParameter(f"{value:g} is no number of seconds up to {_DAY}", context, option)
+    return value
 
 
 def _together(*options: Decorator) -> Decorator:
@@ -91,6 +107,7 @@ key_options = _together(
         "--key-seconds",
         metavar="SECONDS",
         type=float,
+        callback=_seconds,
         default=60.0,
         show_default=True,
         help="How long the program may take for one file.",
@@ -103,6 +120,7 @@ stamp_options = _together(
         "--timestamp-seconds",
         metavar="SECONDS",
         type=float,
+        callback=_seconds,
         default=30.0,
         show_default=True,
         help="How long the time authority may take.",
@@ -151,13 +169,14 @@ def identity(options: Options) -> Iterator[Identity]:
 
 def certificates(files: tuple[Path, ...]) -> Certificates:
     """The certificates of several files, in their order."""
-    return tuple(each for file in files for each in load_certificates(read(file), str(file)))
+    return tuple(each for file in files for each in load_certificates(named.read(file), str(file)))
 
 
 def transport(options: Options) -> Transport | None:
     """The way to the time authority, None without one."""
-    if not options["authority"]:
+    if options["authority"] is None:
         return None
+    addresses.http_address(options["authority"], "a time authority")
     return http_transport(options["authority"], options["timestamp_seconds"])
 
 
@@ -169,7 +188,9 @@ def trust(options: Options) -> Trust:
         signers=frozenset(_thumbprint(each) for each in options["signers"]),
         stamp_anchors=certificates(options["tsa_anchors"]),
         revoked=tuple(
-            each for file in options["crl"] for each in revocation.load_lists(read(file), str(file))
+            each
+            for file in options["crl"]
+            for each in revocation.load_lists(named.read(file), str(file))
         ),
         allow_sha1=options["allow_sha1"],
     )
@@ -181,32 +202,43 @@ def time(text: str | None) -> datetime:
         return datetime.now(UTC)
     try:
         found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"{text!r} is no time such as 2026-06-01T20:00+02:00") from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+        found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        found = None
+    if found is None or not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+        raise UsageError(f"{show(text)} is no time such as 2026-06-01T20:00+02:00")
+    return found
 
 
-def read(path: Path) -> bytes:
-    """A file named on the command line; raises UsageError."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}") from error
-
-
-def _identity(options: Options) -> Identity:
-
+def chosen_key(options: Options) -> str:
+    """Which kind of key the options name; raises UsageError for none, several, contradictions."""
     chosen = [name for name in ("key", "pkcs11_module", "key_command") if options[name] is not None]
     if len(chosen) != 1:
         raise UsageError("name one key: --key FILE, --pkcs11-module LIBRARY or --key-command ...")
+    if options["pass_env"] is not None and options["pass_file"] is not None:
+        raise UsageError("name one place of the passphrase: --pass-env or --pass-file")
+    of_tokens = [name for name in ("token", "key_label", "key_id") if options[name] is not None]
+    if of_tokens and chosen != ["pkcs11_module"]:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in of_tokens)
+        raise UsageError(f"{names}: only for a key on a token (--pkcs11-module)")
+    if chosen == ["key_command"] and not options["certificates"]:
+        raise UsageError("--key-command needs the signer's certificate: give it with --cert")
+    return chosen[0]
+
+
+def _identity(options: Options) -> Identity:
+    chosen = chosen_key(options)
     given = certificates(options["certificates"])
     secret = Source(options["pass_env"], options["pass_file"])
-    if chosen == ["key"]:
-        data, display = read(options["key"]), str(options["key"])
+    if chosen == "key":
+        data, display = named.read(options["key"], _LARGEST_KEY), str(options["key"])
+        refuse_hard_work(data, display)
         needed = secret.given or keys.needs_passphrase(data)
         phrase = secret.read(_asking(f"Passphrase of {display}")) if needed else None
         return keys.load(data, display, phrase, given)
-    if chosen == ["pkcs11_module"]:
+    if given:
+        keys.refuse_strays(given[0], given)
+    if chosen == "pkcs11_module":
         return pkcs11.open_token(
             options["pkcs11_module"],
             secret.read(_asking("PIN of the token")),
@@ -215,25 +247,21 @@ def _identity(options: Options) -> Identity:
             label=options["key_label"],
             key_id=options["key_id"],
         )
-    if not given:
-        raise UsageError("--key-command needs the signer's certificate: give it with --cert")
-    command = external.ExternalKey(options["key_command"], given[0], options["key_seconds"])
+    hidden = [options["pass_env"]] if options["pass_env"] is not None else []
+    command = external.ExternalKey(options["key_command"], given[0], options["key_seconds"], hidden)
     return Identity(command, given[0], given[1:])
 
 
 def _asking(question: str) -> Callable[[], str] | None:
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         return None
-
-    def ask() -> str:
-        answer: str = click.prompt(question, hide_input=True, err=True)
-        return answer
-
-    return ask
+    return lambda: terminal.secret(question)
 
 
 def _thumbprint(text: str) -> str:
     digits = "".join(text.replace(":", "").split()).upper()
     if len(digits) not in (40, 64) or set(digits) - set("0123456789ABCDEF"):
-        raise UsageError(f"{text!r} is no thumbprint: 40 (SHA-1) or 64 (SHA-256) digits of a hash")
+        raise UsageError(
+            f"{show(text)} is no thumbprint: 40 (SHA-1) or 64 (SHA-256) digits of a hash"
+        )
     return digits

@@ -68,6 +68,10 @@ def open_token(
     pkcs11 = _pkcs11()
     errors = pkcs11.exceptions
     try:
+        text = pin.decode("utf-8")
+    except UnicodeDecodeError:
+        raise KeyFileError("the PIN is not UTF-8 text") from None
+    try:
         ready = [
             each
             for each in pkcs11.lib(module).get_tokens(token_label=token)
@@ -76,7 +80,7 @@ def open_token(
         if len(ready) != 1:
             problem = "several tokens; name one with --token" if ready else "there is no token"
             raise KeyFileError(f"{module}: {problem} {token or ''}".rstrip())
-        session = ready[0].open(user_pin=pin.decode("utf-8"))
+        session = ready[0].open(user_pin=text)
     except (errors.PinIncorrect, errors.PinLocked, errors.PinLenRange) as error:
         raise KeyFileError(
             f"{module}: the PIN was not accepted ({_problem(error)}). It was tried once and is "

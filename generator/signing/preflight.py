@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from generator.signing import chain, cms
 from generator.signing.errors import PolicyError, RefusedError
@@ -34,23 +34,29 @@ def check(
         chain.check_own(certificate, chain.CODE_SIGNING, at)
     except RefusedError as error:
         raise PolicyError(
-            f"{_name(certificate)}: {error}. Sign with another certificate"
+            f"{cms.subject_name(certificate)}: {error}. Sign with another certificate"
         ) from error
     warnings = [*_time(certificate, at, windows, stamped=stamped)]
     key = cms.public_key(certificate)
     if not isinstance(key, rsa.RSAPublicKey):
+        name = cms.subject_name(certificate)
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            raise PolicyError(
+                f"{name}: a key of a kind that signs no scripts. Use RSA with 3072 bits"
+            )
         if not allow_ecdsa:
             raise PolicyError(
-                f"{_name(certificate)}: an ECDSA key. Windows' own Set-AuthenticodeSignature "
-                "refuses such certificates, and not every Windows accepts their signatures. Use "
-                "RSA with 3072 bits; or say --allow-ecdsa after a test on your servers"
+                f"{name}: an ECDSA key. Windows' own Set-AuthenticodeSignature refuses such "
+                "certificates, and not every Windows accepts their signatures. Use RSA with 3072 "
+                "bits; or say --allow-ecdsa after a test on your servers"
             )
         warnings.append("an ECDSA signature is not accepted by every Windows; try it first")
     elif key.key_size < _RECOMMENDED_BITS:
         warnings.append(
             f"the RSA key has {key.key_size} bits; {_RECOMMENDED_BITS} are asked for today"
         )
-    used = certificate.signature_hash_algorithm
+    with cms.foreign("a certificate whose own signature cannot be read"):
+        used = certificate.signature_hash_algorithm
     if used is not None and used.name in ("md5", "sha1"):
         warnings.append(
             f"the certificate itself is signed with {used.name.upper()}, which many verifiers "
@@ -78,8 +84,3 @@ def _time(
             "day Windows refuses the files"
         ]
     return []
-
-
-def _name(certificate: x509.Certificate) -> str:
-    with cms.foreign("a certificate whose subject cannot be read"):
-        return certificate.subject.rfc4514_string()

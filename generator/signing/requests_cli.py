@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
+from generator import terminal
 from generator.errors import UsageError
-from generator.signing import batch as batches
-from generator.signing import cms, keys, preflight, request
+from generator.files import atomic, named
+from generator.signature_block import Style
+from generator.signing import cms, preflight, request
 from generator.signing import options as shared
 from generator.signing.batch import Batch, Target, Turn
-from generator.signing.chain import Certificates
-from generator.signing.errors import IntegrityError
-from generator.signing.script import Style
-from generator.signing.signer import Identity, ScriptSigner
+from generator.signing.chain import Certificates, thumbprint
+from generator.signing.errors import DeclinedError, IntegrityError
+from generator.signing.request import Change, Request
+from generator.signing.signer import ScriptSigner
 from generator.signing.timestamp import Transport
+from generator.signing.verify import facts
 
 SUFFIX = ".json"
 
@@ -31,45 +37,49 @@ def is_request(paths: tuple[Path, ...]) -> bool:
 def write(batch: Batch, signer: ScriptSigner, certificates: Certificates, output: Path) -> None:
     """Writes a request for all files of a batch."""
     drafts = {
-        _name(target): signer.draft(batches.read(target.path), target.style)
+        _name(target): signer.draft(named.read(target.path), target.style)
         for target in batch.targets
     }
     if len(drafts) != len(batch.targets):
         raise UsageError("two files of the same name; make a request for each folder")
-    data = request.encode(request.make(signer, certificates, drafts))
-    batches.write_file(output, data)
-    click.echo(f"{output}: {len(drafts)} files to sign.", err=True)
+    made = request.make(signer, certificates, drafts, _change(batch))
+    atomic.write(output, request.encode(made))
+    terminal.say(f"{output}: {len(drafts)} files to sign, fingerprint {made.fingerprint()}.")
 
 
-def sign(paths: tuple[Path, ...], identity: Identity, *, dry_run: bool) -> None:
-    """Puts the signatures of a key into requests."""
-    for path in paths:
-        found = request.decode(shared.read(path), str(path))
-        certificate = found.certificates[0]
-        if cms.encoded(certificate) != cms.encoded(identity.certificate):
-            raise UsageError(f"{path}: made for another certificate than that of the key")
-        ecdsa = identity.key.kind == "ec"
-        for warning in preflight.check(certificate, shared.time(None), allow_ecdsa=ecdsa):
-            click.echo(f"warning: {warning}", err=True)
-        answered = request.answer(found, identity.key)
-        if not dry_run:
-            batches.write_file(path, request.encode(answered))
-        word = "would be signed" if dry_run else "signed"
-        click.echo(f"{path}: {len(answered.entries)} hashes {word}.", err=True)
+def sign(paths: tuple[Path, ...], options: shared.Options, *, sure: bool, dry_run: bool) -> None:
+    """Shows what requests ask for, and puts the signatures of a key into all of them or none.
+
+    On a terminal somebody must agree, unless `sure`; without one nobody can. With `dry_run` the
+    requests are judged and shown, and no key is touched.
+    """
+    _refuse_options_of_scripts()
+    if not dry_run:
+        shared.chosen_key(options)
+    found = {path: _read(path) for path in paths}
+    for path, asked in found.items():
+        certificate = asked.certificates[0]
+        kept = preflight.check(certificate, shared.time(None), allow_ecdsa=True)
+        terminal.say(*(f"warning: {warning}" for warning in kept), *_shown(path, asked))
+    if dry_run:
+        terminal.say("Nothing was signed.")
+        return
+    if not sure:
+        _ask(sum(len(asked.entries) for asked in found.values()))
+    with shared.identity(options) as identity:
+        for path, asked in found.items():
+            if cms.encoded(asked.certificates[0]) != cms.encoded(identity.certificate):
+                raise UsageError(f"{path}: made for another certificate than that of the key")
+        answered = {path: request.answer(asked, identity.key) for path, asked in found.items()}
+    atomic.write_all({path: request.encode(asked) for path, asked in answered.items()})
+    terminal.say(*(f"{path}: {len(a.entries)} hashes signed." for path, a in answered.items()))
 
 
 def attaching(batch: Batch, path: Path, transport: Transport | None) -> Turn:
     """What puts the signatures of a request into the files of a batch."""
-    found = request.decode(shared.read(path), str(path))
-    certificate = found.certificates[0]
-    signer = ScriptSigner(
-        certificate,
-        keys.family(cms.public_key(certificate)),
-        found.certificates[1:],
-        used=found.hash,
-        transport=transport,
-        program=found.program,
-        address=found.address,
+    found = _read(path)
+    signer = request.signer_for(
+        found.certificates, found.hash, found.program, found.address, transport=transport
     )
     signatures = request.signatures(found, [_name(target) for target in batch.targets])
     asked = {entry.to_be_signed: signatures.get(entry.path) for entry in found.entries}
@@ -84,6 +94,67 @@ def attaching(batch: Batch, path: Path, transport: Transport | None) -> Turn:
         return signer.finish(draft, signature)
 
     return turn
+
+
+def _read(path: Path) -> Request:
+    return request.decode(named.read(path, request.MOST_BYTES), str(path))
+
+
+def _shown(path: Path, asked: Request) -> Iterator[str]:
+    """All that a request asks for, as somebody should read it before the key is used."""
+    certificate = asked.certificates[0]
+    yield f"{path}: {len(asked.entries)} scripts are to be signed"
+    yield f"    certificate  {facts(certificate).subject}  {thumbprint(certificate)}"
+    if asked.change:
+        yield f"    change       {asked.change.id}  {asked.change.title}"
+    if asked.program or asked.address:
+        yield f"    program      {asked.program}  {asked.address}".rstrip()
+    yield f"    fingerprint  {asked.fingerprint()}"
+    yield f"    hashes       {asked.hash.name}, as `runbook inspect` shows them"
+    for entry in asked.entries:
+        yield f"    {entry.file_hash.hex()}  {entry.path}"
+
+
+def _ask(count: int) -> None:
+    """Raises DeclinedError unless somebody says yes; where there is no terminal nobody is asked."""
+    if not sys.stderr.isatty():
+        return
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise DeclinedError(
+            "Nothing was signed: nobody can be asked while standard input is not the terminal. "
+            "Read what is listed above, then say --yes"
+        )
+    if not terminal.confirmed(f"Sign these {count} hashes?"):
+        raise DeclinedError("Nothing was signed.")
+
+
+def _refuse_options_of_scripts() -> None:
+    """A request says itself what is signed and how: raises UsageError for an option that would."""
+    context = click.get_current_context()
+    given = [
+        option.opts[0]
+        for option in context.command.params
+        if option.name in _OF_SCRIPTS
+        and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise UsageError(
+            f"{', '.join(given)}: a request says itself what is signed and how. Leave it out here, "
+            "and give it to `runbook digest` or `runbook attach`"
+        )
+
+
+_OF_SCRIPTS = {
+    "hash_name", "program", "url", "authority", "timestamp_seconds", "fix_encoding", "again",
+}  # fmt: skip
+
+
+def _change(batch: Batch) -> Change | None:
+    """The change of the one built folder that all files are of."""
+    if len(batch.folders) != 1 or not all(target.folder for target in batch.targets):
+        return None
+    change = batch.folders[0].record["change"]
+    return Change(str(change["id"]), str(change["title"]))
 
 
 def _name(target: Target) -> str:

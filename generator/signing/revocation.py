@@ -10,7 +10,7 @@ from cryptography import x509
 from generator.signing import cms
 from generator.signing.chain import Certificates
 from generator.signing.codes import Code
-from generator.signing.errors import KeyFileError, RefusedError
+from generator.signing.errors import KeyFileError, MalformedError, RefusedError
 
 Lists = tuple[x509.CertificateRevocationList, ...]
 
@@ -22,10 +22,11 @@ _ANY_TIME = (x509.ReasonFlags.key_compromise, x509.ReasonFlags.ca_compromise)
 def load_lists(data: bytes, display: str) -> Lists:
     """The revocation list of a file, PEM or DER; raises KeyFileError."""
     try:
-        if b"-----BEGIN" in data:
-            return (x509.load_pem_x509_crl(data),)
-        return (x509.load_der_x509_crl(data),)
-    except ValueError as error:
+        with cms.foreign("nothing that can be read"):
+            if b"-----BEGIN" in data:
+                return (x509.load_pem_x509_crl(data),)
+            return (x509.load_der_x509_crl(data),)
+    except MalformedError as error:
         raise KeyFileError(f"{display}: this is no revocation list ({error})") from error
 
 
@@ -42,7 +43,7 @@ def check(chain: Certificates, lists: Lists, signed: datetime, now: datetime) ->
             problem = "has run out or is not valid yet" if covering else "is missing"
             raise RefusedError(
                 Code.UNTRUSTED,
-                f"a revocation list of {issuer.subject.rfc4514_string()} {problem}",
+                f"a revocation list of {cms.subject_name(issuer)} {problem}",
             )
         for each in covering:
             _refuse_revoked(certificate, each, signed)
@@ -68,8 +69,9 @@ def _covers(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bo
 
 
 def _fresh(crl: x509.CertificateRevocationList, now: datetime) -> bool:
-    end = crl.next_update_utc
-    return crl.last_update_utc <= now and (end is None or now <= end)
+    with cms.foreign("a revocation list whose times cannot be read"):
+        end = crl.next_update_utc
+        return crl.last_update_utc <= now and (end is None or now <= end)
 
 
 def _refuse_revoked(
@@ -88,6 +90,6 @@ def _refuse_revoked(
     if reason in _ANY_TIME or entry.revocation_date_utc <= signed:
         raise RefusedError(
             Code.REVOKED,
-            f"{certificate.subject.rfc4514_string()} was revoked on "
+            f"{cms.subject_name(certificate)} was revoked on "
             f"{entry.revocation_date_utc:%Y-%m-%d} ({reason.value})",
         )

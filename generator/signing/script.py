@@ -7,37 +7,20 @@ Windows PowerShell takes a file without byte order mark in the code page of the 
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePath
 
+from generator import signature_block
+from generator.signature_block import BlockError, Style
 from generator.signing.codes import Code
 from generator.signing.errors import RefusedError
 
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16LE_BOM = b"\xff\xfe"
 _UTF16BE_BOM = b"\xfe\xff"
-_BEGIN = "SIG # Begin signature block"
-_END = "SIG # End signature block"
-_COMMON = "signature block"
-_WIDTH = 64
 _SHORTEST = 4
 """Windows does not look for a signature in a file of fewer bytes."""
-
-
-class Style(Enum):
-    """How a line of the block is made a comment, by kind of file."""
-
-    HASH = ("# ", "")
-    XML = ("<!-- ", " -->")
-    C = ("/* ", " */")
-
-    def line(self, text: str) -> str:
-        """One line of the block, with its line end."""
-        return f"{self.value[0]}{text}{self.value[1]}\r\n"
-
 
 _STYLES = {
     ".ps1": Style.HASH,
@@ -71,7 +54,7 @@ class Script:
 
     def with_signature(self, signature: bytes) -> bytes:
         """The bytes of the signed file."""
-        block = "\r\n" + render_block(signature, self.style)
+        block = "\r\n" + signature_block.render(signature, self.style)
         return self.body + block.encode(self.encoding.value)
 
 
@@ -94,24 +77,16 @@ def read(data: bytes, style: Style = Style.HASH) -> Script:
     The codes are those of a verification: not-signed, malformed-block, encoding.
     """
     text, encoding = _decode(data)
-    begins, ends = _markers(text)
-    if not begins and not ends:
-        hashed = data if encoding is Encoding.UTF16LE else text.encode("utf-16-le")
-        return Script(data, None, encoding, style, hashed)
-    if "\r" not in text:
-        raise RefusedError(
-            Code.NOT_SIGNED,
-            "the line ends were changed from CRLF to LF after signing, and Windows sees no "
-            "signature. Get the file as it was signed; copy it as a binary file",
-        )
-    if begins != 1 or ends != 1:
-        raise RefusedError(
-            Code.MALFORMED_BLOCK,
-            f"{begins} begin and {ends} end markers of a signature block; one of each, at the "
-            "end of the file, is the only form with a clear meaning",
-        )
-    body, block = _cut(text, style)
-    signature = _payload(block, style)
+    try:
+        body, signature = signature_block.split(text, style)
+    except BlockError as error:
+        if "\r" not in text:
+            raise RefusedError(
+                Code.NOT_SIGNED,
+                "the line ends were changed from CRLF to LF after signing, and Windows sees no "
+                "signature. Get the file as it was signed; copy it as a binary file",
+            ) from error
+        raise RefusedError(Code.MALFORMED_BLOCK, str(error)) from error
     hashed = body.encode("utf-16-le")
     kept = hashed if encoding is Encoding.UTF16LE else body.encode(encoding.value)
     return Script(kept, signature, encoding, style, hashed)
@@ -124,15 +99,6 @@ def read_to_sign(data: bytes, style: Style = Style.HASH) -> Script:
     if len(script.body) < _SHORTEST or not text.strip("\ufeff\r\n\t "):
         raise RefusedError(Code.NOT_SIGNED, "the file is empty; there is nothing to sign")
     return script
-
-
-def render_block(signature: bytes, style: Style = Style.HASH) -> str:
-    """The text of a signature block, from the begin marker to the last line end."""
-    payload = base64.b64encode(signature).decode("ascii")
-    lines = [payload[i : i + _WIDTH] for i in range(0, len(payload), _WIDTH)]
-    before, after = style.value
-    middle = f"{after}\r\n{before}".join([_BEGIN, *lines, _END])
-    return f"{before}{middle}{after}\r\n"
 
 
 def fix_encoding(data: bytes) -> bytes:
@@ -188,43 +154,3 @@ def _strict(data: bytes, encoding: str) -> str:
 
 def _first_high(data: bytes) -> int:
     return next(i for i, byte in enumerate(data) if byte > 0x7F)
-
-
-def _markers(text: str) -> tuple[int, int]:
-    """How many begin and end markers there are, in upper or lower case, anywhere."""
-    lowered = text.lower()
-    if _COMMON not in lowered:
-        return 0, 0
-    return lowered.count(_BEGIN.lower()), lowered.count(_END.lower())
-
-
-def _cut(text: str, style: Style) -> tuple[str, str]:
-    at = text.find("\r\n" + style.line(_BEGIN))
-    if at < 1 or not text.endswith("\r\n" + style.line(_END)):
-        raise RefusedError(
-            Code.MALFORMED_BLOCK,
-            "a signature block begins on its own line after the text, and nothing follows its "
-            "last line",
-        )
-    return text[:at], text[at + 2 :]
-
-
-def _payload(block: str, style: Style) -> bytes:
-    """The DER in a block that is exactly what render_block writes: one form, no slack."""
-    before, after = style.value
-    first, last = len(style.line(_BEGIN)), len(style.line(_END))
-    payload = block[first + len(before) : -last - len(after) - 2].replace(
-        f"{after}\r\n{before}", ""
-    )
-    try:
-        signature = base64.b64decode(payload.encode("ascii"), validate=True)
-    except (binascii.Error, UnicodeEncodeError) as error:
-        raise RefusedError(
-            Code.MALFORMED_BLOCK, "the signature block holds something that is no base64"
-        ) from error
-    if not signature or render_block(signature, style) != block:
-        raise RefusedError(
-            Code.MALFORMED_BLOCK,
-            "the lines of the signature block are not as a signing tool writes them",
-        )
-    return signature

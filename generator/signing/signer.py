@@ -8,12 +8,13 @@ from typing import Protocol
 from cryptography import x509
 from cryptography.hazmat import asn1
 
+from generator.signature_block import Style
 from generator.signing import authenticode, cms, structures, timestamp
 from generator.signing import script as scripts
 from generator.signing.algorithms import SHA256, Hash
 from generator.signing.chain import Certificates
 from generator.signing.errors import IntegrityError, SigningError
-from generator.signing.script import Script, Style
+from generator.signing.script import Script
 from generator.signing.structures import Attribute
 from generator.signing.timestamp import Transport
 from generator.signing.verify import Opened, open_signed
@@ -49,6 +50,7 @@ class Draft:
     """A file on its way to a signature: what is to be signed, and what was hashed for it."""
 
     script: Script
+    digest: bytes
     content: bytes
     attributes: asn1.SetOf[Attribute]
     to_be_signed: bytes
@@ -58,7 +60,8 @@ class ScriptSigner:
     """Signs any number of scripts with one certificate; may be used by several threads.
 
     `transport` leads to a time authority: with it each signature gets a timestamp, or there is
-    an error. `program` and `address` are shown by Windows in the properties of a file.
+    an error. `program` and `address` are shown by Windows in the properties of a file; raises
+    UsageError for texts that cannot be either.
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class ScriptSigner:
         self.address = address
         self._transport = transport
         # Windows leaves the root out: the machine that verifies must have it anyway.
-        others = tuple(each for each in chain if each.subject != each.issuer)
+        others = _without_roots(chain)
         self._envelope = cms.Envelope(
             certificate,
             others,
@@ -100,9 +103,20 @@ class ScriptSigner:
     def draft(self, data: bytes, style: Style = Style.HASH) -> Draft:
         """What the key is to sign for a file; the first half of `sign`."""
         script = scripts.read_to_sign(data, style)
-        content, octets = authenticode.file_hash(script.hashed, self.hash)
-        attributes = self._envelope.signed_attributes(self.hash.digest(octets))
-        return Draft(script, content, attributes, structures.encode(attributes))
+        digest = self.hash.digest(script.hashed)
+        content, attributes = self._about(digest)
+        return Draft(script, digest, content, attributes, structures.encode(attributes))
+
+    def to_be_signed(self, digest: bytes) -> bytes:
+        """What the key is to sign for a script whose text has this hash: DER of attributes.
+
+        A signing station derives it from the hash that it shows, and signs nothing else.
+        """
+        return structures.encode(self._about(digest)[1])
+
+    def _about(self, digest: bytes) -> tuple[bytes, asn1.SetOf[Attribute]]:
+        content, octets = authenticode.indirect_data(digest, self.hash)
+        return content, self._envelope.signed_attributes(self.hash.digest(octets))
 
     def finish(self, draft: Draft, signature: bytes) -> bytes:
         """The signed bytes; the second half of `sign`."""
@@ -149,7 +163,7 @@ def sign_detached(content: bytes, identity: Identity, used: Hash = SHA256) -> by
     """
     envelope = cms.Envelope(
         identity.certificate,
-        tuple(each for each in identity.chain if each.subject != each.issuer),
+        _without_roots(identity.chain),
         kind=identity.key.kind,
         used=used,
         content_type=cms.DATA,
@@ -166,6 +180,10 @@ def sign_detached(content: bytes, identity: Identity, used: Hash = SHA256) -> by
             f"the key gave no good signature; nothing was written ({error})"
         ) from error
     return signed
+
+
+def _without_roots(chain: Certificates) -> Certificates:
+    return tuple(each for each in chain if cms.subject_of(each) != cms.issuer_of(each))
 
 
 def strip(data: bytes, style: Style = Style.HASH) -> bytes:

@@ -14,6 +14,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.x509 import ObjectIdentifier
 
+from generator.findings import show
 from generator.signing import authenticode, cms, structures
 from generator.signing.algorithms import SHA256, Hash, hash_of
 from generator.signing.errors import IntegrityError, MalformedError, TimestampError
@@ -108,7 +109,9 @@ def _token(answer: bytes) -> bytes:
     status = response.status
     if status.status not in _GRANTED:
         reason = "; ".join(status.text or ["no reason given"])
-        raise TimestampError(f"the time authority refused with status {status.status}: {reason!a}")
+        raise TimestampError(
+            f"the time authority refused with status {status.status}: {show(reason)}"
+        )
     if response.token is None:
         raise MalformedError("the answer holds no token")
     return structures.encode(response.token)

@@ -13,13 +13,14 @@ from functools import lru_cache
 
 from cryptography import x509
 
+from generator.signature_block import Style
 from generator.signing import authenticode, chain, cms, revocation, timestamp
 from generator.signing import script as scripts
 from generator.signing.algorithms import Hash
 from generator.signing.chain import Certificates
 from generator.signing.codes import Code
 from generator.signing.errors import IntegrityError, MalformedError, RefusedError, SignatureError
-from generator.signing.script import Script, Style
+from generator.signing.script import Script
 from generator.signing.timestamp import Stamp
 
 _CLOCKS = timedelta(minutes=10)
@@ -138,6 +139,15 @@ def open_signed(data: bytes, style: Style = Style.HASH) -> Opened:
         raise IntegrityError(f"{error.code}: {error}") from error
 
 
+def holds(data: bytes) -> bool:
+    """Whether a script carries a signature over its text, whoever made it."""
+    try:
+        open_signed(data)
+    except IntegrityError:
+        return False
+    return True
+
+
 def _open(script: Script, answer: Verification) -> Opened:
     if script.signature is None:
         raise RefusedError(Code.NOT_SIGNED, "")
@@ -194,7 +204,7 @@ def _judge(opened: Signed, trust: Trust, answer: Verification) -> None:
         )
         if trust.revoked:
             revocation.check(path, trust.revoked, answer.judged_at, trust.now)
-        answer.trusted = _name(path[-1])
+        answer.trusted = cms.subject_name(path[-1])
     elif trust.revoked:
         raise RefusedError(
             Code.UNTRUSTED, "revocation lists can be used together with trusted CAs only"
@@ -249,7 +259,7 @@ def facts(certificate: x509.Certificate) -> SignerFacts:
     """What a person wants to know of a certificate; raises MalformedError."""
     with cms.foreign("a certificate whose fields cannot be read"):
         return SignerFacts(
-            subject=_name(certificate),
+            subject=cms.subject_name(certificate),
             issuer=certificate.issuer.rfc4514_string(),
             serial_number=f"{certificate.serial_number:x}",
             thumbprint=chain.thumbprint(certificate),
@@ -263,7 +273,3 @@ def _pinned(signer: SignerFacts | None, wanted: frozenset[str]) -> bool:
     return signer is not None and not wanted.isdisjoint(
         {signer.thumbprint, signer.thumbprint_sha256}
     )
-
-
-def _name(certificate: x509.Certificate) -> str:
-    return certificate.subject.rfc4514_string()

@@ -8,19 +8,18 @@ wrote: what is rendered is marked text, see marks.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, MutableMapping
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jinja2
 from jinja2 import nodes
 from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from generator.findings import Finding, FindingsError
-from generator.templating import marks
+from generator.templating import operations, sandbox
 from generator.templating.marks import Marked
 from generator.templating.powershell import Literal, ps, ps_comment, ps_list, ps_name
+from generator.templating.refusals import UnfilteredValue
+from generator.templating.sandbox import Sandbox
 from generator.templating.templates import TemplateTree
 
 
@@ -42,74 +41,20 @@ FILTERS: dict[str, Callable[..., Literal]] = {
 }
 
 
-class UnfilteredValue(jinja2.TemplateRuntimeError):
-    """A value that did not pass one of the PowerShell filters."""
-
-
-class RefusedTemplate(jinja2.TemplateSyntaxError):
-    """A template with a way round the PowerShell filters; `code` is that of its finding."""
-
-    def __init__(
-        self, code: str, message: str, lineno: int, name: str | None, filename: str | None
-    ) -> None:
-        super().__init__(message, lineno, name, filename)
-        self.code = code
-
-
-OPTIONS: dict[str, Any] = {
-    "undefined": jinja2.StrictUndefined,
-    "trim_blocks": True,
-    "lstrip_blocks": True,
-    "keep_trailing_newline": True,
-    "autoescape": False,
-    "auto_reload": False,
-}
-"""How every template of the tree is read: lines of tags leave no trace, nothing is undefined."""
-
-
 def make(tree: TemplateTree) -> ScriptEnvironment:
     """An environment for the scripts of this tree of templates."""
-    environment = ScriptEnvironment(
-        loader=jinja2.FunctionLoader(_loader(tree)), finalize=_finalize, cache_size=-1, **OPTIONS
-    )
-    environment.filters = dict(FILTERS)
-    environment.globals = {}
-    return environment
+    return ScriptEnvironment(FILTERS, operations.TESTS, tree, finalize=_finalize, **sandbox.OPTIONS)
 
 
-class ScriptEnvironment(ImmutableSandboxedEnvironment):
+class ScriptEnvironment(Sandbox):
     """Sandboxed, and without the ways round the finalize hook."""
 
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        """`mapping.name` is the key of that name first: what nearly every template asks for."""
-        if type(obj) is dict and attribute in obj:
-            return obj[attribute]
-        return super().getattr(obj, attribute)
-
-    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
-        """A template knows what it is given and nothing else."""
-        return {} if d is None else d
-
-    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        tree = super()._parse(source, name, filename)
-        for code, message, line in self.refusals(tree):
-            raise RefusedTemplate(code, message, line, name, filename)
-        return tree
-
-    def syntax(self, source: str, name: str) -> nodes.Template:
-        """The syntax tree, of a template that would be refused too."""
-        return super()._parse(source, name, name)
-
-    def refusals(self, tree: nodes.Template) -> Iterator[tuple[str, str, int]]:
-        """Code, message and line of everything that no template may use."""
+    def unavailable(self, tree: nodes.Template) -> Iterator[tuple[str, str, int]]:
+        """Code, message and line of everything that no script may use."""
         for node in tree.find_all(tuple(_REFUSED)):
             code, message = _REFUSED[type(node)]
             yield code, message, node.lineno
-        for node in tree.find_all((nodes.Filter, nodes.Test)):
-            kind = "filter" if isinstance(node, nodes.Filter) else "test"
-            known = self.filters if isinstance(node, nodes.Filter) else self.tests
-            if node.name not in known:
-                yield "T225", f"No {kind} named '{node.name}'", node.lineno
+        yield from super().unavailable(tree)
         for output in tree.find_all(nodes.Output):
             for before, value in _lines(output):
                 if _leaves_comments(value, before):
@@ -145,38 +90,6 @@ _REFUSED: dict[type[nodes.Node], tuple[str, str]] = {
 }
 
 
-def code_of(error: Exception) -> str:
-    """The code of the finding for an error of Jinja, in loading a template or in rendering it."""
-    if isinstance(error, RefusedTemplate):
-        return error.code
-    if isinstance(error, jinja2.TemplateSyntaxError):
-        return "T202"
-    if isinstance(error, UnfilteredValue):
-        return "T221"
-    return "T226" if isinstance(error, jinja2.UndefinedError) else "T220"
-
-
-def read(path: Path, display: str) -> str:
-    """The text of a template; raises FindingsError for one that cannot be read."""
-    try:
-        text = path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        message = f"the byte 0x{error.object[error.start]:02X} is not UTF-8 text"
-        hint = "save the file as UTF-8"
-    except OSError as error:
-        line, hint = 0, ""
-        message = f"the file cannot be read: {error.strerror}"
-    else:
-        found = next((one for one in marks.CHARACTERS if one in text), None)
-        if found is None:
-            return text
-        line = text[: text.index(found)].count("\n") + 1
-        message = f"the control character U+{ord(found):04X} must not stand in a template"
-        hint = "delete it, or write the value through the filter ps"
-    raise FindingsError([Finding("T227", message, display, line, 1, hint)])
-
-
 def context(template: jinja2.Template, names: dict[str, Any]) -> Context:
     """What all blocks of a template are rendered with; they must not outlive `names`."""
     return template.new_context(names, shared=True)
@@ -184,24 +97,15 @@ def context(template: jinja2.Template, names: dict[str, Any]) -> Context:
 
 def render_block(template: jinja2.Template, block: str, known: Context) -> Marked:
     """One block of a template; raises what Jinja raises, with the template's own lines."""
-    environment = template.environment
+    environment: Any = template.environment
+    environment.meter.start()
     try:
-        parts: Iterator[str] = template.blocks[block](known)
-        return Marked("".join(parts))
+        return Marked(environment.concat(template.blocks[block](known)))
     except Exception:
         # The same rewriting of the traceback that Template.render does: it names the line of
         # the template. It always raises.
         environment.handle_exception()
-
-
-def _loader(tree: TemplateTree) -> Callable[[str], tuple[str, str, Callable[[], bool]] | None]:
-    def load(name: str) -> tuple[str, str, Callable[[], bool]] | None:
-        path = tree.find(name)
-        if path is None:
-            return None
-        return read(path, tree.display(path)), tree.display(path), lambda: True
-
-    return load
+        raise
 
 
 def _finalize(value: object) -> str:

@@ -6,39 +6,32 @@ reach into Python, and a name that does not exist is an error, never an empty te
 
 from __future__ import annotations
 
-import datetime
 import functools
-import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jinja2
 from jinja2 import meta, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.sandbox import safe_range
 
 from generator.errors import GeneratorError
-from generator.findings import Finding, FindingsError
+from generator.findings import Finding, FindingsError, show
+from generator.templating import operations, refusals
+from generator.templating.sandbox import Sandbox
+
+_QUOTED = 2_000
+"""Characters of an expression that a message quotes whole."""
 
 
 class ExpressionError(GeneratorError):
-    """An expression or text that is wrong or does not fit the values; the message quotes it."""
+    """An expression or text that is wrong or does not fit the values; the message quotes it.
 
+    `limit` is the code of the finding where it came to a limit of templates, else nothing.
+    """
 
-def instant(text: str) -> datetime.datetime:
-    """An ISO 8601 time with offset as a point in time, for comparing two of them."""
-    moment = datetime.datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"{text} has no offset from UTC")
-    return moment
-
-
-class _Environment(ImmutableSandboxedEnvironment):
-    """A sandbox in which `mapping.name` is the key of that name, even `items` or `values`."""
-
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        if isinstance(obj, Mapping) and attribute in obj:
-            return obj[attribute]
-        return super().getattr(obj, attribute)
+    def __init__(self, message: str, limit: str = "") -> None:
+        super().__init__(message)
+        self.limit = limit
 
 
 def _shown(value: Any) -> Any:
@@ -46,19 +39,16 @@ def _shown(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | tuple):
+        _ENVIRONMENT.meter.weigh(value)
         return ", ".join(str(_shown(item)) for item in value)
     if value is None or isinstance(value, Mapping):
         raise TypeError("only text, numbers, true, false and lists of these fit into a sentence")
     return value
 
 
-_ENVIRONMENT = _Environment(undefined=jinja2.StrictUndefined, finalize=_shown)
-_ENVIRONMENT.filters["instant"] = instant
-# For selectattr: Jinja has `in`, but not the other way round.
-_ENVIRONMENT.tests["contains"] = operator.contains
-# A choice by chance would make two builds of the same input differ.
-del _ENVIRONMENT.filters["random"]
-del _ENVIRONMENT.globals["lipsum"]
+_ENVIRONMENT = Sandbox(
+    operations.FILTERS, operations.TESTS, globals_={"range": safe_range}, finalize=_shown
+)
 
 
 def evaluate(expression: str, values: Mapping[str, Any]) -> Any:
@@ -66,17 +56,20 @@ def evaluate(expression: str, values: Mapping[str, Any]) -> Any:
 
     Raises ExpressionError.
     """
+    _ENVIRONMENT.meter.start()
     try:
         result = _expression(expression)(values)
         if isinstance(result, Iterator):
             result = list(result)
+        # A value that is made of others again and again is as large as all of them.
+        _ENVIRONMENT.meter.weigh(result)
         for part in result if isinstance(result, list) else [result]:
             if isinstance(part, jinja2.Undefined):
                 # A bare name: nothing has used the undefined value yet.
                 part._fail_with_undefined_error()
         return result
     except Exception as error:
-        raise ExpressionError(f"{expression}: {_reason(error)}") from None
+        raise _error(expression, error) from None
 
 
 def located(expression: str, values: Mapping[str, Any], file: str, line: int) -> Any:
@@ -84,30 +77,31 @@ def located(expression: str, values: Mapping[str, Any], file: str, line: int) ->
     try:
         return evaluate(expression, values)
     except ExpressionError as error:
-        raise FindingsError([Finding("T304", str(error), file, line, 1)]) from None
+        raise FindingsError([Finding(error.limit or "T304", str(error), file, line, 1)]) from None
 
 
 def text(template: str, values: Mapping[str, Any]) -> str:
     """A sentence with its `{{ expressions }}` filled in. Raises ExpressionError."""
     if "{" not in template:
         return template
+    _ENVIRONMENT.meter.start()
     try:
         return _text(template).render(values)
     except Exception as error:
-        raise ExpressionError(f"{template}: {_reason(error)}") from None
+        raise _error(template, error) from None
 
 
 def syntax(template: str) -> nodes.Template:
-    """The syntax tree of a text. Raises ExpressionError for faulty syntax and unknown filters."""
+    """The syntax tree of a text.
+
+    Raises ExpressionError for faulty syntax and for what no template may use.
+    """
     try:
         tree = _ENVIRONMENT.parse(template)
     except jinja2.TemplateSyntaxError as error:
-        raise ExpressionError(error.message or "this is no expression") from None
-    for node in tree.find_all((nodes.Filter, nodes.Test)):
-        kind = "filter" if isinstance(node, nodes.Filter) else "test"
-        known = _ENVIRONMENT.filters if isinstance(node, nodes.Filter) else _ENVIRONMENT.tests
-        if node.name not in known:
-            raise ExpressionError(f"no {kind} named '{node.name}'")
+        raise ExpressionError(error.message or "this is no expression", _limit(error)) from None
+    for code, message, _ in _ENVIRONMENT.refusals(tree):
+        raise ExpressionError(message, code if code in refusals.LIMITS else "")
     return tree
 
 
@@ -118,8 +112,8 @@ def names_in(template: str) -> frozenset[str]:
     Empty for one that cannot be read; rendering it tells why.
     """
     try:
-        return frozenset(meta.find_undeclared_variables(_ENVIRONMENT.parse(template)))
-    except jinja2.TemplateSyntaxError:
+        return frozenset(meta.find_undeclared_variables(syntax(template)))
+    except ExpressionError:
         return frozenset()
 
 
@@ -133,5 +127,12 @@ def _text(template: str) -> jinja2.Template:
     return _ENVIRONMENT.from_string(template)
 
 
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+def _error(source: str, error: Exception) -> ExpressionError:
+    quoted = source if len(source) <= _QUOTED else show(source)
+    return ExpressionError(f"{quoted}: {refusals.reason_of(error)}", _limit(error))
+
+
+def _limit(error: Exception) -> str:
+    """The code of the limit that an expression came to, else nothing."""
+    code = refusals.code_of(error)
+    return code if code in refusals.LIMITS else ""

@@ -1,27 +1,39 @@
 """The Markdown language as far as a template needs it: values in, text of a document out.
 
-A value reaches a document escaped, without being asked (the finalize hook); the filter `code`
-makes a code span of it. What is invisible in print (control and direction characters) is shown
-by its number.
+A value reaches a document escaped, without being asked (the finalize hook), so that it is text in
+CommonMark and in GitHub's dialect of it (GFM); the filter `code` makes a code span of it. What is
+invisible in print (control and direction characters) is shown by its number.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any
 
 import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from generator.templating.environment import OPTIONS
+from generator.templating import limits, operations, sandbox
+from generator.templating.sandbox import Fields, Sandbox
 from generator.templating.templates import TemplateTree
 
-# An underscore inside a word is no markup; host and file names stay readable in the source.
+_NAME = r'[\w.+;:&=$,"-]'
 _MARKUP = re.compile(
-    r"(?P<inside>(?<=[^\W_])_+(?=[^\W_]))|\\(?=[!-/:-@[-`{-~]|$)|[`*_\[\]<>|~]|&(?=#?\w+;)|^[#+=-]"
+    # An underscore inside a word is no markup; host and file names stay readable in the source.
+    r"(?<=[^\W_])(?P<word>_+)(?=[^\W_])"
+    # An address becomes a link in GFM, whatever is escaped in it. In a code span it does not.
+    rf"|(?P<mail>(?<!{_NAME}){_NAME}+@[\w.-]*\.[\w.-]*)"
+    # So do these, unless they are escaped; and some viewers draw pictures for :words:.
+    r"|(?P<before>(?<![A-Za-z])(?i:https?|ftp)(?=://)|(?<![A-Za-z])(?i:www)(?=\.)"
+    r"|(?<![\w:])(?=:[a-z0-9_+-]+:))(?P<link>[:.])"
+    # These stand for markup everywhere,
+    r"|(?P<sign>\\(?=[!-/:-@[-`{-~]|$)|[`*_\[\]<|~]|&(?=#?\w+;)"
+    # these at the beginning of a line: headings, quotes, lists, rules, tables,
+    r"|^(?:>|\#(?=\#{0,5}(?:\s|$))|[+-](?=\s|$)|[=:-](?=[\s=:-]*$))"
+    # and these at the end: of a heading, and in front of a link.
+    r"|(?<!\S)\#(?=\#*$)|!$)"
 )
 
 
@@ -39,8 +51,16 @@ def text(value: object) -> Markdown:
 @lru_cache(maxsize=4096)
 def _text(value: str) -> Markdown:
     # The same sentences stand in thousands of runbooks.
-    line = _MARKUP.sub(lambda m: m[0] if m["inside"] else f"\\{m[0]}", _one_line(value))
-    return Markdown(re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", line))
+    line = _MARKUP.sub(_escaped, _one_line(value))
+    return Markdown(re.sub(r"^(\d{1,9})([.)])(?=\s|$)", r"\1\\\2", line))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    if found["word"]:
+        return found[0]
+    if found["mail"]:
+        return code(found[0])
+    return f"{found['before'] or ''}\\{found['link'] or found['sign']}"
 
 
 def code(value: object) -> Markdown:
@@ -63,44 +83,44 @@ def verbatim(value: object) -> Markdown:
 FILTERS = {"text": text, "code": code, "verbatim": verbatim}
 
 
-class DocumentEnvironment(ImmutableSandboxedEnvironment):
-    """Sandboxed; the fields of our own values are data, which needs no judgement."""
+class _Records(Fields):
+    """What our own values say of themselves: fields of dataclasses, and their own properties."""
 
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        """A key of a mapping or a field of a value first: what nearly every template asks for."""
-        kind: type = type(obj)
-        if kind is dict and attribute in obj:
-            return obj[attribute]
-        if attribute in _fields(kind):
-            return getattr(obj, attribute)
-        return super().getattr(obj, attribute)
+    def of(self, kind: type) -> frozenset[str]:
+        if not is_dataclass(kind):
+            return frozenset()
+        derived = {name for name, value in vars(kind).items() if isinstance(value, property)}
+        names = derived | {field.name for field in fields(kind)}
+        return frozenset(name for name in names if not name.startswith("_"))
 
 
-@lru_cache(maxsize=64)
-def _fields(kind: Hashable) -> frozenset[str]:
-    """What a value says of itself: the fields of its dataclass, and its own properties."""
-    if not (isinstance(kind, type) and is_dataclass(kind)):
-        return frozenset()
-    derived = {name for name, value in vars(kind).items() if isinstance(value, property)}
-    names = derived | {field.name for field in fields(kind)}
-    return frozenset(name for name in names if not name.startswith("_"))
+class DocumentEnvironment(Sandbox):
+    """Sandboxed; a value that no filter has seen is escaped where it is written."""
+
+    fields = _Records()
+
+    def __init__(self, tree: TemplateTree) -> None:
+        filters = {name: _defined(function) for name, function in FILTERS.items()}
+        super().__init__(
+            {**filters, "length": len},
+            operations.TESTS,
+            tree,
+            finalize=self._written,
+            **sandbox.OPTIONS,
+        )
+
+    def _written(self, value: object) -> Markdown:
+        """What a value is in a document."""
+        if isinstance(value, Markdown):
+            return value
+        if not isinstance(value, str) or len(value) > limits.SMALL:
+            self.meter.weigh(value)
+        return text(value)
 
 
-def environment(tree: TemplateTree) -> jinja2.Environment:
+def environment(tree: TemplateTree) -> DocumentEnvironment:
     """An environment for the documents of this tree of templates."""
-    made = DocumentEnvironment(
-        loader=jinja2.FileSystemLoader(tree.roots), finalize=_finalize, **OPTIONS
-    )
-    made.filters = {name: _defined(function) for name, function in FILTERS.items()}
-    made.filters["length"] = len
-    made.globals = {}
-    return made
-
-
-def _finalize(value: object) -> Markdown:
-    if isinstance(value, Markdown):
-        return value
-    return text(value)
+    return DocumentEnvironment(tree)
 
 
 def _defined(function: Callable[[object], Markdown]) -> Callable[[Any], Markdown]:

@@ -14,6 +14,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
+from generator import signature_block
 from generator.templating.marks import BREAK, VALUE, WIDTH, WORDS, mark
 
 COMMENT_WIDTH = WIDTH - 12
@@ -23,6 +24,9 @@ CLOSING = len("})) {")
 
 IN_A_ROW = 32
 """So many pieces of a string stand in a row; more are joined in groups."""
+
+IN_A_PIECE = 60
+"""So many characters of plain text stand in one piece, if there are blanks between them."""
 
 REMEMBERED = 4_096
 """The same names and sentences stand in thousands of scripts: so many are kept."""
@@ -40,7 +44,14 @@ _RESERVED = {name.lower() for name in RESERVED}
 _SIGNATURE = re.compile(r"(sig #)( (?:begin|end) signature block)", re.IGNORECASE)
 """The lines around a signature. Where they stand elsewhere a script cannot be signed."""
 
+WIDEST = WIDTH // 2
+"""Columns of an indent, or of a margin with labels."""
+
+KEPT = 1_000
+"""Characters of the longest text that is kept."""
+
 _PLAIN = re.compile(r"([ -~]+)")
+_WORD = re.compile(r" *[^ ]+ *| +")
 
 
 class Literal(str):
@@ -72,7 +83,7 @@ def ps(value: object) -> Literal:
     TypeError for anything else, ValueError for what PowerShell cannot hold.
     """
     if isinstance(value, str):
-        return _string(value)
+        return _string(value) if len(value) <= KEPT else _string.__wrapped__(value)
     if value is None:
         return Literal("$null")
     if isinstance(value, bool):
@@ -130,11 +141,23 @@ def _string(text: str) -> Literal:
     parts: list[str] = []
     for chunk in _PLAIN.split(text):
         if chunk.isascii() and chunk.isprintable():
-            pieces = _SIGNATURE.sub(r"\1\n\2", chunk).split("\n") if chunk else ()
-            parts += ["'" + piece.replace("'", "''") + "'" for piece in pieces]
+            parts += ["'" + piece.replace("'", "''") + "'" for piece in _pieces(chunk)]
         else:
             parts += [f"[char]0x{unit:04X}" for unit in _units(chunk)]
     return Literal(_sum(parts), f"('{VALUE}{comma}')")
+
+
+def _pieces(chunk: str) -> Iterator[str]:
+    """The plain text of a sum in pieces that fit a line, broken behind blanks."""
+    for part in _SIGNATURE.sub(r"\1\n\2", chunk).split("\n"):
+        piece = ""
+        for word in _WORD.findall(part):
+            if piece and len(piece) + len(word) > IN_A_PIECE:
+                yield piece
+                piece = ""
+            piece += word
+        if piece:
+            yield piece
 
 
 def _sum(parts: Sequence[str]) -> str:
@@ -158,7 +181,10 @@ def ps_list(values: Sequence[object], indent: int = 8) -> Literal:
 
     The template writes what stands around them; every line after the first is indented by
     `indent` columns. Behind the last item there is room for what closes the list: `})) {`.
+    Raises ValueError for an indent that leaves no room.
     """
+    if not 0 <= indent <= WIDEST:
+        raise ValueError(f"an indent of {indent} leaves no room; at most {WIDEST} is expected")
     items = _items(values)
     lines = [""]
     for index, text in enumerate(items):
@@ -177,9 +203,13 @@ def ps_comment(value: object, label: str | None = None, margin: int = 9) -> Lite
 
     Without a label the text must fit the line it stands in and is not wrapped. `margin` is the
     width of the label column. Line breaks and control characters are escaped, so no value can
-    leave its comment.
+    leave its comment. Raises ValueError for a margin that leaves no room.
     """
-    return _comment(str(value), label, margin)
+    if not 0 <= margin <= WIDEST:
+        raise ValueError(f"a margin of {margin} leaves no room; at most {WIDEST} is expected")
+    text = str(value)
+    make = _comment if len(text) <= KEPT else _comment.__wrapped__
+    return make(text, label, margin)
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -258,24 +288,12 @@ def encode(text: str) -> bytes:
     return body.replace("\n", "\r\n").encode("utf-8", "surrogatepass")
 
 
-def without_signature(data: bytes) -> bytes:
-    """A script without its signature block; one that is not the very end of it is no signature.
-
-    The same rule as the function Get-ContentHash of the engine. What a signature is worth, this
-    does not ask.
-    """
-    if not data.endswith(b"\r\n# SIG # End signature block\r\n"):
-        return data
-    end = data.rfind(b"\r\n# SIG # Begin signature block\r\n")
-    return data[:end] if end >= 0 else data
-
-
 def content_hash(data: bytes, own_hash: str = "") -> str:
     """SHA-256 of a script without signature block and with its own hash set to zeros.
 
     The same rule as the function Get-ContentHash of the engine.
     """
-    script = without_signature(data)
+    script = signature_block.without(data)
     if own_hash:
         script = script.replace(own_hash.encode("ascii"), ZERO_HASH.encode("ascii"))
     return hashlib.sha256(script).hexdigest()

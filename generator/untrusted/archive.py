@@ -66,7 +66,7 @@ def read(data: bytes) -> dict[str, bytes]:
         raise IntegrityError(f"this is no archive of a package ({error})") from error
     problems = names.problems(files)
     if problems:
-        raise IntegrityError("\n".join(["names that must not be unpacked:", *problems]))
+        raise IntegrityError("names that must not be unpacked:", *problems)
     if not files or write(files) != data:
         raise IntegrityError(
             "this is no archive as `runbook package` writes it: something was added, cut or "

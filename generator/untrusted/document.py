@@ -1,65 +1,76 @@
-"""JSON that comes from others: read with limits and held against a schema before it is used."""
+"""JSON that comes from others: read with limits, judged by a schema before anything uses it."""
 
 from __future__ import annotations
 
 import json
 from functools import cache
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from generator.errors import IntegrityError
-from generator.findings import visible
+from generator.findings import path_text
 from generator.untrusted import limits
 
 _LONGEST_NUMBER = 18
 """Digits. What a program of any kind reads as a whole number of 64 bits."""
 
-_QUOTED = 120
+_SHOWN = 5
+_LONGEST = 200
 
 
 def read(data: bytes, schema: Path, display: str) -> Any:
-    """The value of a JSON document that fits the schema in a file; raises IntegrityError.
+    """The value of a JSON document that the schema in a file accepts.
 
-    Refused are more bytes or levels than any document of the program has, names that stand twice
-    in one object, numbers that are no whole numbers of 64 bits, and text that is not UTF-8.
-    `display` names the document in messages.
+    Raises IntegrityError, with the `display` of the document and the title of the schema, for what
+    is no JSON in UTF-8, is larger or nested deeper than any document of the program, gives a key
+    twice, holds a number that is no whole number of 64 bits, or is not what the schema says.
     """
+    title, validator = _judge(schema)
     if len(data) > limits.DOCUMENT:
-        raise IntegrityError(f"{display}: more than {limits.DOCUMENT} bytes")
+        raise IntegrityError(f"{display}: this is no {title} (more than {limits.DOCUMENT} bytes)")
+    containers = data.count(b"{") + data.count(b"[")
+    if containers > limits.CONTAINERS or data.count(b",") > limits.VALUES:
+        raise IntegrityError(f"{display}: this is no {title} (too many values)")
     try:
-        value = json.loads(
+        found = json.loads(
             data.decode("utf-8"),
-            object_pairs_hook=_object,
+            object_pairs_hook=_once,
             parse_int=_whole,
-            parse_float=_refused,
-            parse_constant=_refused,
+            parse_float=_no_number,
+            parse_constant=_no_number,
         )
-        _check_depth(value)
-        problem = next(_validator(schema).iter_errors(value), None)
-    except (ValueError, RecursionError) as error:
-        reason = str(error) if isinstance(error, ValueError) else "nested too deep"
-        raise IntegrityError(f"{display}: cannot be read ({_short(reason)})") from error
-    if problem is not None:
-        place = "/".join(map(str, problem.instance_path)) or "the document"
-        raise IntegrityError(f"{display}: {_short(place)}: {_short(problem.message)}")
-    return value
+        _check_depth(found)
+        # Half a character, which JSON can name, is a ValueError here.
+        errors = list(islice(validator.iter_errors(found), _SHOWN))
+    except RecursionError as error:
+        raise IntegrityError(f"{display}: this is no {title} (nested too deep)") from error
+    except ValueError as error:
+        raise IntegrityError(f"{display}: this is no {title} ({str(error)[:_LONGEST]})") from error
+    if errors:
+        places = ((path_text(one.instance_path) or "all of it", one) for one in errors)
+        raise IntegrityError(
+            f"{display}: this is no {title}:",
+            *(f"  {place[:_LONGEST]}: {one.message[:_LONGEST]}" for place, one in places),
+        )
+    return found
 
 
 @cache
-def _validator(schema: Path) -> Any:
-    import jsonschema_rs  # noqa: PLC0415 - 43 ms, and `--help` does without
+def _judge(schema: Path) -> tuple[str, Any]:
+    """The title of a schema, and what judges by it."""
+    import jsonschema_rs  # noqa: PLC0415 - 43 ms, and most commands do without
 
-    return jsonschema_rs.Draft202012Validator(
-        json.loads(schema.read_text("utf-8")), offline=True, validate_formats=True
-    )
+    rules = json.loads(schema.read_bytes())
+    # Without the mask a message would quote the value, of whatever size.
+    validator = jsonschema_rs.Draft202012Validator(rules, offline=True, mask="the value")
+    return rules["title"], validator
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ValueError(f"the name {name!a} stands twice in one object")
-        found[name] = value
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is given twice")
     return found
 
 
@@ -69,8 +80,8 @@ def _whole(digits: str) -> int:
     return int(digits)
 
 
-def _refused(text: str) -> Any:
-    raise ValueError(f"{text[:_QUOTED]} is no whole number")
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text[:_LONGEST]} is no whole number")
 
 
 def _check_depth(value: Any) -> None:
@@ -86,7 +97,3 @@ def _check_depth(value: Any) -> None:
             return
         level = inner
     raise ValueError(f"more than {limits.DEPTH} levels")
-
-
-def _short(text: str) -> str:
-    return visible(text if len(text) <= _QUOTED else f"{text[:_QUOTED]}...")

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from generator.errors import IntegrityError, UsageError
-from generator.files import names
+from generator.files import named, names
+from generator.files.named import UnreadableError, Why
 from generator.untrusted import limits
 
 
 def read_file(path: Path, most: int = limits.FILE) -> bytes:
-    """The bytes of one plain file; raises UsageError, IntegrityError for more than `most` bytes.
-
-    What is no plain file (a pipe, a device, a folder) is refused before it is opened.
-    """
+    """The bytes of one plain file; raises UnreadableError, IntegrityError for more than `most`."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise UsageError(f"{path}: not a plain file")
-        with path.open("rb") as file:
-            data = file.read(most + 1)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
-    if len(data) > most:
-        raise IntegrityError(f"{path}: more than {most} bytes, which is more than is read")
-    return data
+        return named.read(path, most)
+    except UnreadableError as error:
+        if error.why is Why.LARGE:
+            raise IntegrityError(f"{path}: {error.reason}") from error
+        raise
 
 
 def read(folder: Path) -> dict[str, bytes]:
@@ -54,7 +47,7 @@ def write_below(folder: Path, files: Mapping[str, bytes]) -> None:
     """
     problems = names.problems(files)
     if problems:
-        raise IntegrityError("\n".join(["nothing was written.", *problems]))
+        raise IntegrityError("nothing was written.", *problems)
     folder.mkdir()
     for name, data in files.items():
         target = folder / name

@@ -13,8 +13,14 @@ PACKAGE = 2 << 30
 FILES = 0xFFFF
 """Files of a package: as many as a plain zip holds."""
 
-DOCUMENT = 64 << 20
-"""Bytes of one JSON document; the manifest of 10,000 servers has 40 MiB."""
+DOCUMENT = 128 << 20
+"""Bytes of one JSON document; a signing request for 62,000 scripts has 70 MiB."""
+
+VALUES = 4_000_000
+CONTAINERS = 1_000_000
+"""Values, lists and objects of one JSON document: a small file of nothing but these would fill the
+memory.
+"""
 
 DEPTH = 32
 """Levels of one JSON document."""

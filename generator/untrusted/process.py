@@ -97,7 +97,7 @@ def answer(work: Callable[[list[str]], Any]) -> NoReturn:
     try:
         found = {"result": work(sys.argv[1:])}
     except GeneratorError as error:
-        found = {"error": str(error)}
+        found = {"error": error.args}
     except MemoryError:
         sys.exit(_NO_MEMORY)
     except OSError as error:
@@ -130,7 +130,7 @@ def _judged(data: bytes, code: int, late: bool, limits: Limits) -> Any:
     if "bug" in found:
         raise RuntimeError(f"in the process that renders: {found['bug']}")
     if "error" in found:
-        raise WorkError(found["error"])
+        raise WorkError(*found["error"])
     return found["result"]
 
 

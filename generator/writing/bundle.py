@@ -15,14 +15,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from generator import signature_block
 from generator.built import Build, Summary
 from generator.errors import OutputError
 from generator.files import names
 from generator.rendering import launcher
-from generator.templating.powershell import without_signature
 from generator.templating.templates import TemplateTree
 from generator.writing import comparison, manifest, runsheet, swap
-from generator.writing.comparison import Comparison
+from generator.writing.comparison import Comparison, Holds, any_block
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +64,18 @@ class Contents:
     all of them, `digests` has the SHA-256 of each.
 
     With `folder`, the scripts in it that are these and were signed meanwhile stay as they are. A
-    signature is kept when the script below it did not change and the file is the one that the
-    manifest there names, which is how `sign` leaves it.
+    signature is kept when it `holds`, the script below it did not change, and the file is the one
+    that the manifest there names, which is how `sign` leaves it.
     """
 
-    def __init__(self, build: Build, tree: TemplateTree, folder: Path | None = None) -> None:
-        self._build, self._tree, self._folder = build, tree, folder
+    def __init__(
+        self,
+        build: Build,
+        tree: TemplateTree,
+        folder: Path | None = None,
+        holds: Holds = any_block,
+    ) -> None:
+        self._build, self._tree, self._folder, self._holds = build, tree, folder, holds
         self.digests: dict[str, str] = {}
 
     def __iter__(self) -> Iterator[tuple[str, Iterable[bytes]]]:
@@ -92,7 +98,7 @@ class Contents:
         digest = manifest.sha256(data)
         # Only a recorded file with other bytes can be this one with a signature.
         if self._folder and recorded.get(path, digest) != digest:
-            data = _as_signed(data, self._folder / path, recorded[path])
+            data = _as_signed(data, self._folder / path, recorded[path], self._holds)
             digest = manifest.sha256(data)
         self.digests[path] = digest
         return (data,)
@@ -117,12 +123,14 @@ def write(
     *,
     force: bool = False,
     dry_run: bool = False,
+    holds: Holds = any_block,
 ) -> WriteReport:
     """Writes a build below `out_root`; with `force` also over files that were edited.
 
-    `tree` holds the template of the run sheet (default: the built-in one). Raises OutputError,
-    with the folder as it was, for edited files, for names that would not survive a copy to
-    another disk, and for a folder that cannot be written. With `dry_run` nothing is written.
+    `tree` holds the template of the run sheet (default: the built-in one), `holds` judges the
+    signatures of scripts that are there. Raises OutputError, with the folder as it was, for
+    edited files, for names that would not survive a copy to another disk, and (UnwritableError)
+    for a folder that cannot be written. With `dry_run` nothing is written.
     """
     folder = out_root / build.folder
     files = [one.file for one in build.plan.runbooks]
@@ -132,33 +140,25 @@ def write(
     ]
     if problems:
         raise OutputError(
-            "\n".join(
-                [
-                    f"{folder}: nothing was written.",
-                    *(f"  {problem}." for problem in problems),
-                    "Rename the inventory, the host or the action in role.yml behind it.",
-                ]
-            )
+            f"{folder}: nothing was written.",
+            *(f"  {problem}." for problem in problems),
+            "Rename the inventory, the host or the action in role.yml behind it.",
         )
-    made = Contents(build, tree or TemplateTree.for_project(), folder)
+    made = Contents(build, tree or TemplateTree.for_project(), folder, holds)
     try:
         if dry_run:
             for _, parts in made:
                 deque(parts, maxlen=0)
-            found = _compare(made, folder, force)
+            found = _compare(made, folder, holds, force=force)
         else:
             with _parents(out_root), swap.alone(folder):
-                found = _replace(folder, made, force)
+                found = _replace(folder, made, holds, force=force)
     except OSError as error:
-        raise OutputError(
-            f"{error.filename or folder}: {error.strerror or error}. The folder {folder} is as "
-            "it was. Put this right (a full disk, missing rights, a program that has a file "
-            "open), then build again."
-        ) from error
+        raise swap.unwritable(folder, error) from error
     return WriteReport(folder, found, dry_run)
 
 
-def _replace(folder: Path, made: Contents, force: bool) -> Comparison:
+def _replace(folder: Path, made: Contents, holds: Holds, *, force: bool) -> Comparison:
     with swap.growing(folder) as new:
         folders = {new}
         for path, parts in made:
@@ -168,7 +168,7 @@ def _replace(folder: Path, made: Contents, force: bool) -> Comparison:
                 folders.add(target.parent)
             with target.open("wb") as file:
                 file.writelines(parts)
-        found = _compare(made, folder, force)
+        found = _compare(made, folder, holds, force=force)
         if found.differs:
             for path in found.foreign:
                 _carry(folder / path, new / path)
@@ -184,19 +184,19 @@ def _carry(source: Path, target: Path) -> None:
         swap.second_name(source, target)
 
 
-def _compare(made: Contents, folder: Path, force: bool) -> Comparison:
-    found = comparison.compare(made.digests, folder)
+def _compare(made: Contents, folder: Path, holds: Holds, *, force: bool) -> Comparison:
+    found = comparison.compare(made.digests, folder, holds)
     if found.edited and not force:
-        raise OutputError(_edited_message(folder, found.edited))
+        raise OutputError(*_edited_message(folder, found.edited))
     return found
 
 
-def _as_signed(data: bytes, path: Path, recorded: str) -> bytes:
+def _as_signed(data: bytes, path: Path, recorded: str, holds: Holds) -> bytes:
     """The script at this path in its place, where it is this one with a signature."""
     there = comparison.plain_bytes(path)
     if there is None or manifest.sha256(there) != recorded:
         return data
-    return there if without_signature(there) == data else data
+    return there if signature_block.without(there) == data and holds(there) else data
 
 
 @contextmanager
@@ -213,14 +213,12 @@ def _parents(folder: Path) -> Iterator[None]:
         raise
 
 
-def _edited_message(folder: Path, edited: tuple[str, ...]) -> str:
+def _edited_message(folder: Path, edited: tuple[str, ...]) -> list[str]:
     count = "1 file" if len(edited) == 1 else f"{len(edited)} files"
-    return "\n".join(
-        [
-            f"{folder}: {count} changed since the last build; nothing was written.",
-            *(f"  {path}: edited, or not written by a build." for path in edited),
-            "Move what you want to keep out of the folder (a lasting change belongs into the "
-            "inventory or a template), then build again; or build with --force, which replaces "
-            "these files.",
-        ]
-    )
+    return [
+        f"{folder}: {count} changed since the last build; nothing was written.",
+        *(f"  {path}: edited, or not written by a build." for path in edited),
+        "Move what you want to keep out of the folder (a lasting change belongs into the "
+        "inventory or a template), then build again; or build with --force, which replaces "
+        "these files.",
+    ]

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TypeAlias
 
+from generator import signature_block
 from generator.errors import OutputError
 from generator.writing import manifest
+
+Holds: TypeAlias = Callable[[bytes], bool]
+"""Whether the signature in a script is one over its text."""
+
+
+def any_block(data: bytes) -> bool:  # noqa: ARG001
+    """Takes the word of whatever has the form of a signature block."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +42,11 @@ class Comparison:
         return bool(self.new or self.changed or self.stale or self.edited)
 
 
-def compare(digests: Mapping[str, str], folder: Path) -> Comparison:
+def compare(digests: Mapping[str, str], folder: Path, holds: Holds = any_block) -> Comparison:
     """What writing files (path -> SHA-256) would do to `folder`; reads only.
+
+    A file with a signature block that is none, or whose signature is not one over its text, was
+    edited, whatever the record says: neither a build nor `sign` leaves such a file.
 
     Raises OutputError for a folder that is none, and where a foreign file is in the way.
     """
@@ -46,20 +59,21 @@ def compare(digests: Mapping[str, str], folder: Path) -> Comparison:
     found: dict[str, list[str]] = {field.name: [] for field in fields(Comparison)}
     for path, digest in digests.items():
         was = present.get(os.path.normcase(path))
-        there = _digest(folder / was) if was is not None else None
+        there = plain_bytes(folder / was) if was is not None else None
         if was is None:
             kind = "new"
-        elif there == digest:
+        elif there is not None and manifest.sha256(there) == digest:
             kind = "same"
         else:
-            kind = "changed" if there and there == record.get(path) else "edited"
+            kind = "changed" if _as_recorded(there, record.get(path), holds) else "edited"
         found[kind].append(path)
     ours = {os.path.normcase(path) for path in digests}
     for path in (path for key, path in present.items() if key not in ours):
         if path not in record:
             kind = "foreign"
         else:
-            kind = "stale" if _digest(folder / path) == record[path] else "edited"
+            there = plain_bytes(folder / path)
+            kind = "stale" if _as_recorded(there, record[path], holds) else "edited"
         found[kind].append(path)
     _refuse_blocked(folder, ours, found["foreign"])
     return Comparison(**{kind: tuple(names) for kind, names in found.items()})
@@ -92,9 +106,13 @@ def plain_bytes(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() and not path.is_symlink() else None
 
 
-def _digest(path: Path) -> str | None:
-    data = plain_bytes(path)
-    return None if data is None else manifest.sha256(data)
+def _as_recorded(data: bytes | None, recorded: str | None, holds: Holds) -> bool:
+    """Whether a file is one that a build or `sign` left, by the record and by its signature."""
+    if data is None or manifest.sha256(data) != recorded:
+        return False
+    if not signature_block.looks_signed(data):
+        return True
+    return signature_block.without(data) != data and holds(data)
 
 
 def _refuse_blocked(folder: Path, ours: set[str], foreign: list[str]) -> None:
@@ -108,11 +126,7 @@ def _refuse_blocked(folder: Path, ours: set[str], foreign: list[str]) -> None:
     ]
     if blocked:
         raise OutputError(
-            "\n".join(
-                [
-                    f"{folder}: nothing was written.",
-                    *(f"  {path}: stands where the build needs the name." for path in blocked),
-                    "Move it out of the folder, then build again.",
-                ]
-            )
+            f"{folder}: nothing was written.",
+            *(f"  {path}: stands where the build needs the name." for path in blocked),
+            "Move it out of the folder, then build again.",
         )

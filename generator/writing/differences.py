@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from generator.findings import visible
-from generator.writing.comparison import Comparison
+from generator.visible import visible
+from generator.writing.comparison import Comparison, plain_bytes
 
 _CONTEXT = 3
 
@@ -37,10 +37,9 @@ def unified(
         data = b"".join(parts)
         if name in would:
             would.remove(name)
-            path = folder / name
-            yield from _file(name, path.read_bytes() if path.is_file() else None, data, folder)
+            yield from _file(name, plain_bytes(folder / name), data, folder)
     for name in [*comparison.stale, *(n for n in comparison.edited if n in would)]:
-        yield from _file(name, (folder / name).read_bytes(), None, folder)
+        yield from _file(name, plain_bytes(folder / name), None, folder)
 
 
 def _file(name: str, present: bytes | None, built: bytes | None, folder: Path) -> Iterator[str]:

@@ -8,15 +8,15 @@ from typing import Any
 from generator.built import Build, Summary
 
 
-def plan_text(build: Build) -> str:
-    """The plan for people, one paragraph a runbook."""
+def plan_lines(build: Build) -> list[str]:
+    """The plan for people, one paragraph a runbook, line by line."""
     change = build.plan.inventory.values["change"]
     lines = [f"{change['id']}  {change['title']}", ""]
     for script in build.rendered:
         if script.runbook.backward and script.runbook == build.plan.undo[0]:
             lines += ["What takes it back, in undo/:", ""]
         lines += [*_paragraph(script.summary), ""]
-    return "\n".join(lines)
+    return lines[:-1]
 
 
 def plan_json(build: Build) -> str:

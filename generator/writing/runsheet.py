@@ -6,18 +6,15 @@ This module prepares values and sentences from the plan; the words stand in a te
 
 from __future__ import annotations
 
-import itertools
 import re
-import traceback
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import jinja2
 
 from generator.built import Build, Summary
-from generator.errors import OutputError
-from generator.templating import markdown
+from generator.findings import FindingsError
+from generator.templating import limits, markdown, mistakes
 from generator.templating.templates import SPINE, TemplateTree
 from generator.writing.entries import Entries, Maker, Times
 
@@ -25,39 +22,38 @@ NAME = "RUNSHEET.md"
 TEMPLATE = f"{SPINE}/runsheet.md.j2"
 
 _GAP = re.compile(r"\n{3,}")
-_PARTS = 4_096
-"""So many parts, most of them words, are joined before they are looked at."""
+
+STEPS, CHARACTERS = 20_000, 50_000
+"""For each runbook of the change, beside what every template may do; about a fiftieth is used."""
 
 MOST_NAMES = 12
 """So many servers are named in the first table of the sheet; more would fill the page."""
 
 
 def render(build: Build, tree: TemplateTree | None = None) -> str:
-    """The run sheet of a build; raises OutputError, with its line, for a faulty template."""
+    """The run sheet of a build; raises FindingsError, with its line, for a faulty template."""
     summaries = [script.summary for script in build.rendered]
     return "".join(stream(build, summaries, tree or TemplateTree.for_project()))
 
 
 def stream(build: Build, summaries: Sequence[Summary], tree: TemplateTree) -> Iterator[str]:
     """The same, part by part. `summaries` are those of the scripts of the build, in order."""
+    made = markdown.environment(tree)
     try:
-        template = markdown.environment(tree).get_template(TEMPLATE)
-        yield from _without_gaps(template.generate(values(build, summaries)))
-    except jinja2.TemplateSyntaxError as error:
-        raise OutputError(f"{_display(tree, error.filename)}:{error.lineno}: {error}") from error
-    except jinja2.TemplateNotFound as error:
-        raise OutputError(f"there is no file templates/{error.name}") from error
-    except (jinja2.TemplateError, TypeError, ValueError) as error:
-        frames = [
-            f for f in traceback.extract_tb(error.__traceback__) if f.filename.endswith(".j2")
-        ]
-        place = f"{_display(tree, frames[-1].filename)}:{frames[-1].lineno}: " if frames else ""
-        raise OutputError(f"{place}{error}") from error
+        template = made.get_template(TEMPLATE)
+    except (jinja2.TemplateError, FindingsError) as error:
+        raise FindingsError(tree.named(mistakes.loading(error, TEMPLATE))) from error
+    count = len(summaries)
+    made.meter.start(limits.STEPS + STEPS * count, limits.CHARACTERS + CHARACTERS * count)
+    try:
+        yield from _without_gaps(made.batches(template.generate(values(build, summaries))))
+    except Exception as error:
+        raise FindingsError(tree.named(mistakes.rendering(error, template, tree))) from error
 
 
-def _without_gaps(parts: Iterable[str]) -> Iterator[str]:
+def _without_gaps(batches: Iterable[list[str]]) -> Iterator[str]:
     """A template need not count its empty lines: at most one stands between others."""
-    blocks = _blocks(parts)
+    blocks = _blocks(batches)
     held = next(blocks).lstrip("\n")
     for block in blocks:
         yield _GAP.sub("\n\n", held)
@@ -65,11 +61,10 @@ def _without_gaps(parts: Iterable[str]) -> Iterator[str]:
     yield _GAP.sub("\n\n", held).rstrip("\n") + "\n"
 
 
-def _blocks(parts: Iterable[str]) -> Iterator[str]:
+def _blocks(batches: Iterable[list[str]]) -> Iterator[str]:
     """The same text in larger parts, of which only the last may end with a line end."""
-    iterator = iter(parts)
     waiting = ""
-    while batch := list(itertools.islice(iterator, _PARTS)):
+    for batch in batches:
         waiting += "".join(batch)
         if not waiting.endswith("\n"):
             yield waiting
@@ -103,7 +98,3 @@ def values(build: Build, summaries: Sequence[Summary]) -> dict[str, Any]:
         "folder": f"C:\\ProgramData\\Runbook\\{change['id']}",
         "local_folder": f"C:\\Runbooks\\{change['id']}",
     }
-
-
-def _display(tree: TemplateTree, filename: str | None) -> str:
-    return tree.display(Path(filename)) if filename else f"templates/{TEMPLATE}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from generator.errors import OutputError
+from generator.errors import OutputError, UnwritableError
 
 WAIT_SECONDS = 60.0
 """How long a build waits for another one that writes the same folder."""
@@ -25,6 +26,14 @@ BUSY_SECONDS = 3.0
 """How long a rename is tried again: on Windows a scanner may hold a file for a moment."""
 
 PAUSE_SECONDS = 0.05
+
+_LOCK_FLAGS = (
+    os.O_WRONLY
+    | os.O_APPEND
+    | os.O_CREAT
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+)
 
 
 def lock_path(folder: Path) -> Path:
@@ -40,6 +49,19 @@ def growing_path(folder: Path) -> Path:
 def retired_path(folder: Path) -> Path:
     """Where the old folder waits to be deleted, on systems that need two renames."""
     return folder.with_name(f".{folder.name}.old")
+
+
+def unwritable(folder: Path, error: OSError) -> UnwritableError:
+    """What becomes of an error of the system: it names files as they are called in the folder."""
+    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else folder
+    for hidden in (growing_path(folder), retired_path(folder), lock_path(folder)):
+        if path == hidden or hidden in path.parents:
+            path = folder / path.relative_to(hidden)
+    return UnwritableError(
+        f"{path}: cannot be written: {error.strerror or error}. The folder {folder} is as it was. "
+        "Put this right (a full disk, missing rights, a program that has a file open), then try "
+        "again."
+    )
 
 
 @contextmanager
@@ -114,10 +136,12 @@ def _two_renames(growing: Path, folder: Path) -> None:
 
 def _recover(folder: Path) -> None:
     retired = retired_path(folder)
-    if retired.exists() and not folder.exists():
+    if retired.is_dir() and not retired.is_symlink() and not folder.exists():
         _rename(retired, folder)
     for left in (retired, growing_path(folder)):
-        if left.exists():
+        if left.is_symlink() or left.is_file():
+            left.unlink()
+        elif left.exists():
             shutil.rmtree(left)
 
 
@@ -153,7 +177,7 @@ def _swapped(left: Path, right: Path) -> bool:
 def _lock(path: Path, folder: Path) -> IO[bytes]:
     until = time.monotonic() + WAIT_SECONDS
     while True:
-        handle = path.open("ab")
+        handle = _opened(path)
         if _try_lock(handle) and _is_at(handle, path):
             return handle
         handle.close()
@@ -163,6 +187,23 @@ def _lock(path: Path, folder: Path) -> IO[bytes]:
                 "then build again."
             )
         time.sleep(PAUSE_SECONDS)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """The lock file; a link, a pipe or a device in its place is neither followed nor waited for."""
+    try:
+        found = path.lstat().st_mode
+    except FileNotFoundError:
+        found = stat.S_IFREG
+    if stat.S_ISREG(found):
+        handle = os.fdopen(os.open(path, _LOCK_FLAGS, 0o666), "ab")
+        if stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
+            return handle
+        handle.close()
+    raise UnwritableError(
+        f"{path}: this is a link, a folder, a pipe or a device where a build keeps its lock. Move "
+        "it away, then try again."
+    )
 
 
 def _is_at(handle: IO[bytes], path: Path) -> bool:

@@ -5,6 +5,8 @@
 # { kind = 'comment'; text = '...' }  lines of a script: out comes 'comment' when they are nothing
 #     else, or what is.
 # { kind = 'shape'; path = '...' }    a script: out comes the hash of its syntax without values.
+# { kind = 'strings'; path = '...' }  a script: out come its strings in order, as canonical text; a
+#     value in pieces is one string.
 
 $language = 'System.Management.Automation.Language'
 $literal = @{}
@@ -122,6 +124,24 @@ function Get-Shape([string] $path) {
     [System.BitConverter]::ToString($hash).Replace('-', '')
 }
 
+# Every string of a script as its reader meets it: whole, whatever it is made of.
+function Get-Strings([string] $path) {
+    $parsed = Get-Parsed ([System.IO.File]::ReadAllText($path))
+    if ($parsed.Errors) { return "does not parse: $($parsed.Errors[0].Message)" }
+    $behind = 0
+    $found = foreach ($node in $parsed.Tree.FindAll({ $true }, $true)) {
+        if ($node.Extent.StartOffset -lt $behind) { continue }
+        if ($node -is [System.Management.Automation.Language.StringConstantExpressionAst]) {
+            if ($node.StringConstantType -eq 'SingleQuoted') { Get-Canonical $node.Value }
+        } elseif ($node -is [System.Management.Automation.Language.ParenExpressionAst] -and
+            -not @(Get-Foreign $node | Select-Object -First 1)) {
+            Get-Canonical (& ([scriptblock]::Create("$node")))
+            $behind = $node.Extent.EndOffset
+        }
+    }
+    @($found) -join ','
+}
+
 while ($null -ne ($line = [System.Console]::In.ReadLine())) {
     $case = ConvertFrom-Json -InputObject $line
     $answer = try {
@@ -129,6 +149,7 @@ while ($null -ne ($line = [System.Console]::In.ReadLine())) {
             'value' { Test-Value $case.text }
             'comment' { Test-Comment $case.text }
             'shape' { Get-Shape $case.path }
+            'strings' { Get-Strings $case.path }
         }
     } catch {
         "thrown: $($_.Exception.Message)"

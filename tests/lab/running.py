@@ -1,8 +1,8 @@
 """How the lab runs a script: in the serving PowerShell of this worker, or in a process of its own.
 
 What only a process can show gets one: the end of the process in the middle of a run, an input
-that is closed, a language mode. Everything else is the same in both, which test_serving_same.py
-shows for every runbook.
+that is closed, a language mode, a proxy. Everything else is the same in both, which
+test_serving_same.py shows for every runbook.
 """
 
 from __future__ import annotations
@@ -21,10 +21,14 @@ LIMIT = 120.0
 """Seconds after which a run counts as hanging."""
 
 
+OF_A_PROCESS = {"LAB_KILL", "LAB_LANGUAGE", "http_proxy", "https_proxy"}
+"""Variables that a serving process cannot follow: .NET reads its proxy once."""
+
+
 def needs_process(stdin: str | None, environment: Mapping[str, str]) -> bool:
     """Whether a run shows something that belongs to a process."""
-    ends = "LAB_KILL" in environment or environment.get("LAB_IIS") == "kill"
-    return ends or stdin == "" or "LAB_LANGUAGE" in environment
+    killed = environment.get("LAB_IIS") == "kill"
+    return killed or stdin == "" or not OF_A_PROCESS.isdisjoint(environment)
 
 
 def served(script: Path, words: tuple[str, ...], environment: Mapping[str, str],

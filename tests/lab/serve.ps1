@@ -19,9 +19,7 @@ $shared = @(
 foreach ($one in $shared) { $one.Value = ($one.Of)::($one.Name) }
 $console = [Console]::In, [Console]::Out, [Console]::Error
 
-# The modules that every script loads anyway are part of each runspace from its start.
 $state = [System.Management.Automation.Runspaces.InitialSessionState]::CreateDefault2()
-$state.ImportPSModule(@('Microsoft.PowerShell.Utility', 'Microsoft.PowerShell.Management'))
 $line = New-EventLine
 
 function Read-Job ([string] $Text) {
@@ -66,9 +64,28 @@ function New-Run ([object] $Runspace, [hashtable] $Job) {
     $run = [powershell]::Create()
     $run.Runspace = $Runspace
     $null = $run.AddCommand($Job.Script, $false)
-    foreach ($word in $Job.Words) { $null = $run.AddArgument($word) }
-    $run.Commands.Commands[0].MergeMyResults('Error', 'Output')
+    $command = $run.Commands.Commands[0]
+    $command.MergeMyResults('Error', 'Output')
+    foreach ($one in Get-Parameter -Words $Job.Words) { $command.Parameters.Add($one) }
     $run.AddCommand('Out-Default')
+}
+
+function Get-Parameter ([string[]] $Words) {
+    # As -File takes them: -Name:value, or -Name and the next word unless that is a name too.
+    $type = [System.Management.Automation.Runspaces.CommandParameter]
+    $name = ''
+    foreach ($word in $Words) {
+        $value = $word
+        if ($word -match '^-[a-z_]') {
+            if ($name) { $type::new($name) }
+            $name, $value = $word -split ':', 2
+            if (-not $value) { continue }
+            if ($value -in '$true', '$false') { $value = $value -eq '$true' }
+        }
+        if ($name) { $type::new($name, $value) } else { $type::new([NullString]::Value, $value) }
+        $name = ''
+    }
+    if ($name) { $type::new($name) }
 }
 
 function Show-Failure ([object] $Runspace, [System.Exception] $Reason) {

@@ -34,6 +34,8 @@ START = 60.0
 """Seconds that PowerShell may take to start."""
 GRACE = 15.0
 """Seconds that a process gets beyond the limit of its job, to stop the script and to say so."""
+MOST = 500
+"""Jobs that a process takes: PowerShell keeps a third of a megabyte of each large script."""
 LOOK = 0.5
 """Seconds between two looks at whether a silent process is still there."""
 
@@ -134,24 +136,29 @@ class Server:
         return run
 
     def _serving(self) -> _Process:
-        if self._process and self._process.gone:
+        """The process that takes the next job."""
+        if self._process and (self._process.gone or self._process.jobs >= MOST):
             self.close()
         if self._process is None:
-            try:
-                self._process = _Process(self._command, self._environment)
-            except OSError as error:
-                raise ServingError(f"PowerShell cannot be started: {error}") from error
-            said = Run()
-            with suppress(TimeoutError):
-                over = time.monotonic() + START
-                while event := self._process.event(over):
-                    if event.name == "ready":
-                        return self._process
-                    _take(event, said, self._process, nobody)
-            self._killed(said)
-            words = f"{said.output}{said.error}".strip()
-            raise ServingError(f"PowerShell did not start with {self._command}: {words}")
+            self._process = self._started()
+        self._process.jobs += 1
         return self._process
+
+    def _started(self) -> _Process:
+        try:
+            process = _Process(self._command, self._environment)
+        except OSError as error:
+            raise ServingError(f"PowerShell cannot be started: {error}") from error
+        said = Run()
+        over = time.monotonic() + START
+        with suppress(TimeoutError):
+            while event := process.event(over):
+                if event.name == "ready":
+                    return process
+                _take(event, said, process, nobody)
+        process.kill()
+        words = f"{said.output}{said.error}".strip()
+        raise ServingError(f"PowerShell did not start with {self._command}: {words}")
 
 
 def _take(event: Event, run: Run, process: _Process, answer: Answer) -> None:
@@ -186,6 +193,7 @@ class _Process:
         assert isinstance(self._popen.stdin, io.BufferedWriter)
         assert isinstance(self._popen.stdout, io.BufferedReader)
         self._input, self._output = self._popen.stdin, self._popen.stdout
+        self.jobs = 0
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

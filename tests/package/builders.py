@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import records
 from signing import makers
 
 from generator.package import contents, make
@@ -41,22 +42,7 @@ def signed(data: bytes, by: Identity) -> bytes:
 def sealed(by: Identity, scripts_by: Identity | None = None) -> bytes:
     scripts = {path: signed(data, scripts_by or by) for path, data in SCRIPTS.items()}
     sheet = {"RUNSHEET.md": b"# Run sheet\n"}
-    record = {
-        "format": manifest.FORMAT,
-        "tool": {"name": "runbook-generator", "version": "0"},
-        "name": "litware",
-        "part": None,
-        "change": {
-            "id": "CHG1",
-            "title": "A change",
-            "window": {"from": "2026-06-01T20:00+02:00", "until": "2026-06-01T23:00+02:00"},
-        },
-        "engine_sha256": "0" * 64,
-        "runbooks": [_entry(path, data) for path, data in scripts.items()],
-        "documents": [
-            {"path": path, "sha256": manifest.sha256(data)} for path, data in sheet.items()
-        ],
-    }
+    record = records.record(scripts, sheet)
     own = manifest.encode(record)
     files = {
         **scripts,
@@ -66,27 +52,6 @@ def sealed(by: Identity, scripts_by: Identity | None = None) -> bytes:
         manifest.SUMS: manifest.sums(record, own),
     }
     return make.seal(files, Folder(Path("litware"), record), by)
-
-
-def _entry(path: str, data: bytes) -> dict[str, object]:
-    undo = path.startswith("undo/")
-    return {
-        "path": path,
-        "id": Path(path).stem,
-        "number": "01-001" if undo else "10-001",
-        "phase": "10",
-        "direction": "undo" if undo else "forward",
-        "product": "directory",
-        "host": {"netbios": "EX01", "fqdn": "ex01.litware.test"},
-        "title": "A change",
-        "sha256": manifest.sha256(data),
-        "content_sha256": "0" * 64,
-        "engine_sha256": "0" * 64,
-        "predecessors": [],
-        "undo": None,
-        "undoes": None,
-        "serves": [],
-    }
 
 
 @cache

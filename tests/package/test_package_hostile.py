@@ -97,7 +97,6 @@ class TestNamesInAnArchive:
             for path in GENERATOR.rglob("*.py")
         }
         assert {path: names for path, names in found.items() if names} == {
-            "signing/request.py": {"json.loads"},
             "untrusted/archive.py": {"zipfile"},
             "untrusted/document.py": {"json.loads"},
             "untrusted/process.py": {"json.loads"},
@@ -419,7 +418,7 @@ class TestWhatNoListNames:
         os.mkfifo(tmp_path / "pipe")
         with pytest.raises(IntegrityError, match="neither a file nor a folder"):
             verify.load(tmp_path)
-        with pytest.raises(UsageError, match="not a plain file"):
+        with pytest.raises(UsageError, match="a pipe or a device"):
             folder.read_file(tmp_path / "pipe")
 
 
@@ -427,9 +426,9 @@ class TestSizes:
     def test_G08_a_file_is_read_up_to_its_limit_only(self, tmp_path: Path) -> None:
         (tmp_path / "x").write_bytes(b"x" * 11)
         assert folder.read_file(tmp_path / "x", 11) == b"x" * 11
-        with pytest.raises(IntegrityError, match="more than 10 bytes"):
+        with pytest.raises(IntegrityError, match="too large"):
             folder.read_file(tmp_path / "x", 10)
-        with pytest.raises(UsageError, match="not a plain file"):
+        with pytest.raises(UsageError, match="a pipe or a device"):
             folder.read_file(Path("/dev/zero"))
 
     def test_G08_a_folder_is_read_up_to_the_limits_only(self, tmp_path: Path, monkeypatch) -> None:
@@ -440,7 +439,7 @@ class TestSizes:
             folder.read(tmp_path)
         monkeypatch.setattr(limits, "FILES", 9)
         monkeypatch.setattr(limits, "PACKAGE", 25)
-        with pytest.raises(IntegrityError, match="more than 5 bytes"):
+        with pytest.raises(IntegrityError, match="too large"):
             folder.read(tmp_path)
 
     def test_G08_folders_in_folders_end(self, tmp_path: Path) -> None:

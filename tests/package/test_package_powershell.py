@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import random
-import subprocess
 from pathlib import Path
 
 import pytest
+from lab import running
 from package import builders
 from signing import makers
-from tools import pwsh
 
 from generator.package import contents
 from generator.signing import verify
@@ -47,7 +47,9 @@ class Desk:
     def read(self, name: str) -> bytes:
         return (self.folder / name).read_bytes()
 
-    def run(self, *more: str, stand_in: bool = True) -> tuple[int, list[str]]:
+    def run(
+        self, *more: str, stand_in: bool = True, process: bool = False
+    ) -> tuple[int, list[str]]:
         """Exit code and lines of the verifier in the folder."""
         found = {}
         for path in self.folder.rglob("*.ps1"):
@@ -57,15 +59,14 @@ class Desk:
                 "Thumbprint": answer.signer.thumbprint if answer.signer else "",
             }
         self.table.write_text(json.dumps(found | self.answers))
-        script = str(self.folder / contents.VERIFIER)
-        wrapped = [str(HERE / "stand_in.ps1"), "-Table", str(self.table), "-Script", script]
-        command = [pwsh(), "-NoProfile", "-NonInteractive", "-File"]
-        done = subprocess.run(
-            [*command, *(wrapped if stand_in else [script]), *more],
-            capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
-        assert done.stderr == ""
-        return done.returncode, done.stdout.splitlines()
+        script = self.folder / contents.VERIFIER
+        if stand_in:
+            more = ("-Table", str(self.table), "-Script", str(script), *more)
+            script = HERE / "stand_in.ps1"
+        how = running.process if process else running.served
+        done = how(script, more, dict(os.environ), None)
+        assert done.error == ""
+        return done.code, done.output.splitlines()
 
 
 @pytest.fixture
@@ -73,8 +74,9 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
 
 
-def test_a_package_is_good(desk):
-    code, lines = desk.run()
+@pytest.mark.parametrize("process", [False, True], ids=["served", "process"])
+def test_a_package_is_good(desk, process):
+    code, lines = desk.run(process=process)
     assert code == 0, lines
     (line,) = lines
     assert line.startswith("The package of CHG1 is as it was handed over: 10 files, signed with ")
@@ -222,15 +224,3 @@ def test_it_is_plain_text_for_windows(desk):
     assert data.isascii()
     assert data.count(b"\n") == data.count(b"\r\n")
     assert b"<<" not in data
-
-
-def test_it_passes_parser_and_analyser_for_windows_powershell_3(desk, tmp_path):
-    path = desk.folder / contents.VERIFIER
-    (tmp_path / "list").write_text(f"{path}\n")
-    script = Path(__file__).parents[1] / "analyse.ps1"
-    command = [
-        pwsh(), "-NoProfile", "-NonInteractive", "-File", str(script),
-        "-Whole", str(tmp_path / "list"), "-Pieces", str(tmp_path / "list"),
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
-    assert [json.loads(line) for line in done.stdout.splitlines()] == []

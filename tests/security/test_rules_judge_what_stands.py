@@ -5,14 +5,18 @@ from __future__ import annotations
 import cProfile
 import pstats
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rule_cases import BASE, CATALOGUES, MADE_UP, Case, cases, data, filtered, wrapped
+from tools import ROOT
 
+from generator import cli
 from generator.built import Piece
 from generator.planned import Product
 from generator.rules.judge import Judge, problems
@@ -90,6 +94,34 @@ def test_G17_a_twin_with_another_type_is_judged_by_its_own(order: tuple[int, int
     for at in order:
         piece = Piece("step", "exchange/step.ps1.j2", texts[at])
         assert one.judged(piece, "exchange", "2019").problems == alone[at]
+
+
+STEP = """\
+{% block check %}
+        $type = '...'
+        $client = New-Object -TypeName $type
+        @{ Saw = "$client"; Problems = @() }
+{% endblock %}
+"""
+
+
+@pytest.mark.parametrize("order", [("string", "Net.WebClient"), ("Net.WebClient", "string")])
+def test_G17_a_build_accuses_the_step_that_does_it(
+    order: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "templates/exchange/server"
+    own.mkdir(parents=True)
+    for name, kind in zip(("vendor_script", "trusted_issuer"), order, strict=True):
+        (own / f"{name}.ps1.j2").write_text(STEP.replace("...", kind))
+    inventory = str(ROOT / "inventories/litwareinc.yml")
+    told = ["--templates", str(tmp_path / "templates")]
+    for command in (["build", "--out", str(tmp_path / "out")], ["lint"]):
+        assert cli.run([*command, inventory, *told]) == 1
+        said = "".join(capsys.readouterr())
+        accused = re.findall(r"(\w+)\.ps1\.j2:\d+:\d+: error\[(R\d+)\]", said)
+        assert accused == [
+            (("vendor_script", "trusted_issuer")[order.index("Net.WebClient")], "R121")
+        ], said
 
 
 @settings(max_examples=6, derandomize=True, database=None, deadline=None)

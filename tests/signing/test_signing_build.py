@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from signing import makers
 
-from generator import cli
+from generator import cli, signature_block
 from generator.signing import script, verify
-from generator.templating import powershell
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ["build", str(ROOT / "inventories" / "litwareinc.yml")]
@@ -37,7 +36,7 @@ def test_every_runbook_can_be_signed_and_is_judged_good(built, osslsigncode):
     assert cli.run(["verify", str(OUT), "--anchors", "root.pem"]) == 0
     for path in built.rglob("*.ps1"):
         data = path.read_bytes()
-        assert powershell.without_signature(data) == before[path.name] == script.read(data).body
+        assert signature_block.without(data) == before[path.name] == script.read(data).body
         assert verify.verify(data, makers.trust()).ok
     assert osslsigncode.verify(data)
 

@@ -8,6 +8,7 @@ import random
 import pytest
 from signing import makers
 
+from generator import signature_block
 from generator.signing import authenticode, cms, script, structures, verify
 from generator.signing.codes import Code
 
@@ -171,7 +172,7 @@ def _mutations(signed: bytes, seed: int, count: int):
             changed = bytearray(payload)
             for _ in range(rng.randrange(1, 4)):
                 changed[rng.randrange(len(changed))] = rng.randrange(256)
-            rendered = script.render_block(bytes(changed)).encode()
+            rendered = signature_block.render(bytes(changed)).encode()
             data = bytearray(signed[:block] + rendered)
         yield bytes(data)
 
@@ -232,6 +233,6 @@ def test_every_single_byte_of_a_signed_file_counts():
 def test_random_bytes_are_no_signature():
     rng = random.Random(7)
     for _ in range(500):
-        block = script.render_block(rng.randbytes(rng.randrange(1, 2000)))
+        block = signature_block.render(rng.randbytes(rng.randrange(1, 2000)))
         data = makers.SCRIPT + b"\r\n" + block.encode()
         assert verify.verify(data, makers.trust()).code == Code.MALFORMED_BLOCK

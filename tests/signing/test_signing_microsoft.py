@@ -60,7 +60,8 @@ def test_the_signed_attributes_are_built_again_byte_for_byte(microsoft_files):
             content_type=authenticode.INDIRECT_DATA,
             fixed=authenticode.fixed_attributes("Microsoft", "http://www.microsoft.com"),
         )
-        _, octets = authenticode.file_hash(opened.script.hashed, opened.hash)
+        digest = opened.hash.digest(opened.script.hashed)
+        _, octets = authenticode.indirect_data(digest, opened.hash)
         built = structures.encode(envelope.signed_attributes(opened.hash.digest(octets)))
         assert built == structures.encode(opened.signer.info.signed_attributes)
         equal += 1

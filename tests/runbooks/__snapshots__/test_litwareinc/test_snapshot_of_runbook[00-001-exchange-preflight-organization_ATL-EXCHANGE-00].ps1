@@ -37,7 +37,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-EXCHANGE-00'
     Domain = 'litwareinc.com'
-    ContentHash = '2acdec47e55ab7c5d8d24f0803c3df29b4536f6d4ecbd2edce6d43d16c779605'
+    ContentHash = 'ab8cde64d5d2d0b1e247f02b2f63276121bc8b7cc4d71bec0842e13a3543af33'
     Signer = @()
     Window = $null
     Needs = @()
@@ -223,11 +223,12 @@ function Get-BytesHash ([byte[]] $Bytes) {
 }
 
 function Get-ContentHash ([string] $Path, [string] $OwnHash) {
-    # SHA-256 of the text without signature block and with its own hash set to zeros.
+    # Without signature block, own hash as zeros. Signers seek the marks of a block: none is whole.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    # Signing tools seek the first line of a block anywhere in a file: it does not stand here whole.
-    $block = 'Begin sig[n]ature block\r\n(# \S+\r\n)+# SIG # End sig[n]ature block\r\n\z'
-    $text = $text -creplace ('\r\n# SIG # ' + $block)
+    $marks = $text.ToLowerInvariant() -csplit 'sig # (?:begin|end) sig[n]ature block'
+    $block = '(?<!\A)\r\n# SIG # Begin sig[n]ature block(\r\n# ~{64})*\r\n# (~{4}){0,15}~(~(~~|' +
+    '[AEIMQUYcgkosw048]=)|[AQgw]==)\r\n# SIG # End sig[n]ature block\r\n\z'
+    if ($marks.Count -eq 3) { $text = $text -creplace $block.Replace('~', '[A-Za-z0-9+/]') }
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
 }
 

@@ -37,11 +37,11 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '149dc883cc8f75c37a3cdadd8450ddf3ce3ea81de4eb167cc92a151a6530a2c8'
+    ContentHash = '3d2da81f6adaca8a337c029fbbfafd501be8701c4e8ee1cd11558622a776ca1d'
     Signer = @()
     Window = $null
     Needs = @(
-        @{ Hash = 'df5bbbee184da878f934fc73ceca2147640da5adc0464c4e4d5bb0fc18ea6a90'
+        @{ Hash = 'db3c37f1511d3394fde3accb8fa0599637889fb9f8fadb0f028d5dd0fb30e2a2'
             Id = '00-004-skype-preflight-network_ATL-CS-001'; Hours = 72 }
     )
     Undoes = $null
@@ -169,11 +169,12 @@ function Get-BytesHash ([byte[]] $Bytes) {
 }
 
 function Get-ContentHash ([string] $Path, [string] $OwnHash) {
-    # SHA-256 of the text without signature block and with its own hash set to zeros.
+    # Without signature block, own hash as zeros. Signers seek the marks of a block: none is whole.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    # Signing tools seek the first line of a block anywhere in a file: it does not stand here whole.
-    $block = 'Begin sig[n]ature block\r\n(# \S+\r\n)+# SIG # End sig[n]ature block\r\n\z'
-    $text = $text -creplace ('\r\n# SIG # ' + $block)
+    $marks = $text.ToLowerInvariant() -csplit 'sig # (?:begin|end) sig[n]ature block'
+    $block = '(?<!\A)\r\n# SIG # Begin sig[n]ature block(\r\n# ~{64})*\r\n# (~{4}){0,15}~(~(~~|' +
+    '[AEIMQUYcgkosw048]=)|[AQgw]==)\r\n# SIG # End sig[n]ature block\r\n\z'
+    if ($marks.Count -eq 3) { $text = $text -creplace $block.Replace('~', '[A-Za-z0-9+/]') }
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
 }
 

@@ -38,11 +38,11 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '8f6e162baf138443c55413a1ef7077dc9cb3477626e866af73d3d35d383772f2'
+    ContentHash = 'b3bcaecc2d10475c5ab9562fc3b3504265c918da7126fc9debc46d4564c13e08'
     Signer = @()
     Window = $null
     Needs = @(
-        @{ Hash = '636ef5f065c053bf4022209701bb15e92016eb5f9209f68e30948950f0ea1ac1'
+        @{ Hash = '11703b0dc02f617e8a6517802d105f820b42b0ca370fa7c18c5a38f447235deb'
             Id = '00-006-skype-preflight-conflicts_ATL-CS-001'; Hours = 72 }
     )
     Undoes = $null
@@ -216,11 +216,12 @@ function Get-BytesHash ([byte[]] $Bytes) {
 }
 
 function Get-ContentHash ([string] $Path, [string] $OwnHash) {
-    # SHA-256 of the text without signature block and with its own hash set to zeros.
+    # Without signature block, own hash as zeros. Signers seek the marks of a block: none is whole.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    # Signing tools seek the first line of a block anywhere in a file: it does not stand here whole.
-    $block = 'Begin sig[n]ature block\r\n(# \S+\r\n)+# SIG # End sig[n]ature block\r\n\z'
-    $text = $text -creplace ('\r\n# SIG # ' + $block)
+    $marks = $text.ToLowerInvariant() -csplit 'sig # (?:begin|end) sig[n]ature block'
+    $block = '(?<!\A)\r\n# SIG # Begin sig[n]ature block(\r\n# ~{64})*\r\n# (~{4}){0,15}~(~(~~|' +
+    '[AEIMQUYcgkosw048]=)|[AQgw]==)\r\n# SIG # End sig[n]ature block\r\n\z'
+    if ($marks.Count -eq 3) { $text = $text -creplace $block.Replace('~', '[A-Za-z0-9+/]') }
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
 }
 

@@ -40,13 +40,13 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '25d818dabd99f570bb323eb3c861f47cde3e6d7524572fa45d3fe596cfb1a11c'
+    ContentHash = '3750393822f607ad88d968144d30373c758ca471637466fba00995179604a211'
     Signer = @()
     Window = $null
     Needs = @()
     Undoes = @{
         Id = '30-001-skype-partner-application_ATL-CS-001'
-        Hash = '9428055b5709c693f39b54da97f40872924f99d3da1e6f23c858de3f1797e3a0'
+        Hash = 'b64733d94f3da394140cad8f5e30d6f9073b3f0eda8eec340e3af38cd3ceca3c'
     }
     Voids = @('30-001-skype-partner-application_ATL-CS-001')
     Commands = @(
@@ -208,11 +208,12 @@ function Get-BytesHash ([byte[]] $Bytes) {
 }
 
 function Get-ContentHash ([string] $Path, [string] $OwnHash) {
-    # SHA-256 of the text without signature block and with its own hash set to zeros.
+    # Without signature block, own hash as zeros. Signers seek the marks of a block: none is whole.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    # Signing tools seek the first line of a block anywhere in a file: it does not stand here whole.
-    $block = 'Begin sig[n]ature block\r\n(# \S+\r\n)+# SIG # End sig[n]ature block\r\n\z'
-    $text = $text -creplace ('\r\n# SIG # ' + $block)
+    $marks = $text.ToLowerInvariant() -csplit 'sig # (?:begin|end) sig[n]ature block'
+    $block = '(?<!\A)\r\n# SIG # Begin sig[n]ature block(\r\n# ~{64})*\r\n# (~{4}){0,15}~(~(~~|' +
+    '[AEIMQUYcgkosw048]=)|[AQgw]==)\r\n# SIG # End sig[n]ature block\r\n\z'
+    if ($marks.Count -eq 3) { $text = $text -creplace $block.Replace('~', '[A-Za-z0-9+/]') }
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
 }
 

@@ -38,11 +38,11 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '8b3549f6c89c0ca7c8ed9ba10ce74540b527b716589e2ef69d3ce8d0e895c2f2'
+    ContentHash = '8effa5628b9cb72ca8bd79ff33ceb050aea8e36df998a7fa21e3d33276dd6032'
     Signer = @()
     Window = $null
     Needs = @(
-        @{ Hash = '25d818dabd99f570bb323eb3c861f47cde3e6d7524572fa45d3fe596cfb1a11c'
+        @{ Hash = '3750393822f607ad88d968144d30373c758ca471637466fba00995179604a211'
             Id = '01-001-undo-skype-partner-application_ATL-CS-001' }
     )
     Undoes = $null
@@ -213,11 +213,12 @@ function Get-BytesHash ([byte[]] $Bytes) {
 }
 
 function Get-ContentHash ([string] $Path, [string] $OwnHash) {
-    # SHA-256 of the text without signature block and with its own hash set to zeros.
+    # Without signature block, own hash as zeros. Signers seek the marks of a block: none is whole.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    # Signing tools seek the first line of a block anywhere in a file: it does not stand here whole.
-    $block = 'Begin sig[n]ature block\r\n(# \S+\r\n)+# SIG # End sig[n]ature block\r\n\z'
-    $text = $text -creplace ('\r\n# SIG # ' + $block)
+    $marks = $text.ToLowerInvariant() -csplit 'sig # (?:begin|end) sig[n]ature block'
+    $block = '(?<!\A)\r\n# SIG # Begin sig[n]ature block(\r\n# ~{64})*\r\n# (~{4}){0,15}~(~(~~|' +
+    '[AEIMQUYcgkosw048]=)|[AQgw]==)\r\n# SIG # End sig[n]ature block\r\n\z'
+    if ($marks.Count -eq 3) { $text = $text -creplace $block.Replace('~', '[A-Za-z0-9+/]') }
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
 }
 

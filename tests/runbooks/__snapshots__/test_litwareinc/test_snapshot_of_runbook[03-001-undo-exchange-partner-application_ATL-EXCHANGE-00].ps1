@@ -39,16 +39,16 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-EXCHANGE-00'
     Domain = 'litwareinc.com'
-    ContentHash = '2212c92427e04fd67f4144d1ce1175028081a4844917d0c6288306ecc04cc089'
+    ContentHash = '3976fb5989fbe766e6bfa43cb3a7f048e2fcbb5a46f4e5864af6bb8c33422ed0'
     Signer = @()
     Window = $null
     Needs = @(
-        @{ Hash = '25d818dabd99f570bb323eb3c861f47cde3e6d7524572fa45d3fe596cfb1a11c'
+        @{ Hash = '3750393822f607ad88d968144d30373c758ca471637466fba00995179604a211'
             Id = '01-001-undo-skype-partner-application_ATL-CS-001' }
     )
     Undoes = @{
         Id = '10-001-exchange-partner-application_ATL-EXCHANGE-00'
-        Hash = '5742e12e9c93aef9d6920bbb1e7389194d9d63f56506464ef9c194cc5f62c515'
+        Hash = '82f4f047a3eb6818ba1ce957ecb0cdf71d7b46e9b3e82330a970858145e9b839'
     }
     Voids = @('10-001-exchange-partner-application_ATL-EXCHANGE-00')
     Commands = @(
@@ -226,11 +226,12 @@ function Get-BytesHash ([byte[]] $Bytes) {
 }
 
 function Get-ContentHash ([string] $Path, [string] $OwnHash) {
-    # SHA-256 of the text without signature block and with its own hash set to zeros.
+    # Without signature block, own hash as zeros. Signers seek the marks of a block: none is whole.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    # Signing tools seek the first line of a block anywhere in a file: it does not stand here whole.
-    $block = 'Begin sig[n]ature block\r\n(# \S+\r\n)+# SIG # End sig[n]ature block\r\n\z'
-    $text = $text -creplace ('\r\n# SIG # ' + $block)
+    $marks = $text.ToLowerInvariant() -csplit 'sig # (?:begin|end) sig[n]ature block'
+    $block = '(?<!\A)\r\n# SIG # Begin sig[n]ature block(\r\n# ~{64})*\r\n# (~{4}){0,15}~(~(~~|' +
+    '[AEIMQUYcgkosw048]=)|[AQgw]==)\r\n# SIG # End sig[n]ature block\r\n\z'
+    if ($marks.Count -eq 3) { $text = $text -creplace $block.Replace('~', '[A-Za-z0-9+/]') }
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
 }
 

@@ -38,11 +38,11 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-EXCHANGE-00'
     Domain = 'litwareinc.com'
-    ContentHash = '4c68fdb10f8b47c5e8a197dfc58d3390fe4f7012f426aedfcd0da44d523a5a85'
+    ContentHash = '0dfc76631ac4f9f6d45861d84c348dadf7dbd4f00589cf273198a39e3fc9c58a'
     Signer = @()
     Window = $null
     Needs = @(
-        @{ Hash = '2212c92427e04fd67f4144d1ce1175028081a4844917d0c6288306ecc04cc089'
+        @{ Hash = '3976fb5989fbe766e6bfa43cb3a7f048e2fcbb5a46f4e5864af6bb8c33422ed0'
             Id = '03-001-undo-exchange-partner-application_ATL-EXCHANGE-00' }
     )
     Undoes = $null
@@ -166,11 +166,12 @@ function Get-BytesHash ([byte[]] $Bytes) {
 }
 
 function Get-ContentHash ([string] $Path, [string] $OwnHash) {
-    # SHA-256 of the text without signature block and with its own hash set to zeros.
+    # Without signature block, own hash as zeros. Signers seek the marks of a block: none is whole.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    # Signing tools seek the first line of a block anywhere in a file: it does not stand here whole.
-    $block = 'Begin sig[n]ature block\r\n(# \S+\r\n)+# SIG # End sig[n]ature block\r\n\z'
-    $text = $text -creplace ('\r\n# SIG # ' + $block)
+    $marks = $text.ToLowerInvariant() -csplit 'sig # (?:begin|end) sig[n]ature block'
+    $block = '(?<!\A)\r\n# SIG # Begin sig[n]ature block(\r\n# ~{64})*\r\n# (~{4}){0,15}~(~(~~|' +
+    '[AEIMQUYcgkosw048]=)|[AQgw]==)\r\n# SIG # End sig[n]ature block\r\n\z'
+    if ($marks.Count -eq 3) { $text = $text -creplace $block.Replace('~', '[A-Za-z0-9+/]') }
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
 }
 

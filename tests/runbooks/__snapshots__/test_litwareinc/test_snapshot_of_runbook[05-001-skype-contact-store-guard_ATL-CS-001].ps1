@@ -41,13 +41,13 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '099f9b1d4890ce24a74450e6045b511cbe2e2ac44bc59866afa0e5b8b0ee4418'
+    ContentHash = 'd9c73800b49e1c8fe85d146fb53dc3b9658eb6d619c6bdd34235650e90268fd2'
     Signer = @()
     Window = '2027-03-06T22:00:00+01:00', '2027-03-07T02:00:00+01:00'
     Needs = @(
-        @{ Hash = '149dc883cc8f75c37a3cdadd8450ddf3ce3ea81de4eb167cc92a151a6530a2c8'
+        @{ Hash = '3d2da81f6adaca8a337c029fbbfafd501be8701c4e8ee1cd11558622a776ca1d'
             Id = '00-005-skype-preflight_ATL-CS-001'; Hours = 72 }
-        @{ Hash = '636ef5f065c053bf4022209701bb15e92016eb5f9209f68e30948950f0ea1ac1'
+        @{ Hash = '11703b0dc02f617e8a6517802d105f820b42b0ca370fa7c18c5a38f447235deb'
             Id = '00-006-skype-preflight-conflicts_ATL-CS-001'; Hours = 72 }
     )
     Undoes = $null
@@ -173,11 +173,12 @@ function Get-BytesHash ([byte[]] $Bytes) {
 }
 
 function Get-ContentHash ([string] $Path, [string] $OwnHash) {
-    # SHA-256 of the text without signature block and with its own hash set to zeros.
+    # Without signature block, own hash as zeros. Signers seek the marks of a block: none is whole.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    # Signing tools seek the first line of a block anywhere in a file: it does not stand here whole.
-    $block = 'Begin sig[n]ature block\r\n(# \S+\r\n)+# SIG # End sig[n]ature block\r\n\z'
-    $text = $text -creplace ('\r\n# SIG # ' + $block)
+    $marks = $text.ToLowerInvariant() -csplit 'sig # (?:begin|end) sig[n]ature block'
+    $block = '(?<!\A)\r\n# SIG # Begin sig[n]ature block(\r\n# ~{64})*\r\n# (~{4}){0,15}~(~(~~|' +
+    '[AEIMQUYcgkosw048]=)|[AQgw]==)\r\n# SIG # End sig[n]ature block\r\n\z'
+    if ($marks.Count -eq 3) { $text = $text -creplace $block.Replace('~', '[A-Za-z0-9+/]') }
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
 }
 

@@ -39,11 +39,11 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = 'e51df52f2545070b298ac0d9100c7fdb92c273b4273684c1355347b711f4dbea'
+    ContentHash = 'cd652ff8c26849f121fe5391b287ab08a73440bbfbba7b47fd1f070e5e94d73f'
     Signer = @()
     Window = '2027-03-06T22:00:00+01:00', '2027-03-07T02:00:00+01:00'
     Needs = @(
-        @{ Hash = '099f9b1d4890ce24a74450e6045b511cbe2e2ac44bc59866afa0e5b8b0ee4418'
+        @{ Hash = 'd9c73800b49e1c8fe85d146fb53dc3b9658eb6d619c6bdd34235650e90268fd2'
             Id = '05-001-skype-contact-store-guard_ATL-CS-001' }
     )
     Undoes = $null
@@ -196,11 +196,12 @@ function Get-BytesHash ([byte[]] $Bytes) {
 }
 
 function Get-ContentHash ([string] $Path, [string] $OwnHash) {
-    # SHA-256 of the text without signature block and with its own hash set to zeros.
+    # Without signature block, own hash as zeros. Signers seek the marks of a block: none is whole.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    # Signing tools seek the first line of a block anywhere in a file: it does not stand here whole.
-    $block = 'Begin sig[n]ature block\r\n(# \S+\r\n)+# SIG # End sig[n]ature block\r\n\z'
-    $text = $text -creplace ('\r\n# SIG # ' + $block)
+    $marks = $text.ToLowerInvariant() -csplit 'sig # (?:begin|end) sig[n]ature block'
+    $block = '(?<!\A)\r\n# SIG # Begin sig[n]ature block(\r\n# ~{64})*\r\n# (~{4}){0,15}~(~(~~|' +
+    '[AEIMQUYcgkosw048]=)|[AQgw]==)\r\n# SIG # End sig[n]ature block\r\n\z'
+    if ($marks.Count -eq 3) { $text = $text -creplace $block.Replace('~', '[A-Za-z0-9+/]') }
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
 }
 

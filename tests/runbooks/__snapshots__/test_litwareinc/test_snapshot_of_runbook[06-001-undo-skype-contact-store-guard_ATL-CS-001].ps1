@@ -40,18 +40,18 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '998af3cf5bf2a5e7a8a077181e363d9a58adc7ed6067d152b9720ec3ed38330b'
+    ContentHash = 'f0a249f659d67ef66305ce029afe615ca07142854597c899bcb01af7888ab251'
     Signer = @()
     Window = $null
     Needs = @(
-        @{ Hash = '25d818dabd99f570bb323eb3c861f47cde3e6d7524572fa45d3fe596cfb1a11c'
+        @{ Hash = '3750393822f607ad88d968144d30373c758ca471637466fba00995179604a211'
             Id = '01-001-undo-skype-partner-application_ATL-CS-001' }
-        @{ Hash = '2212c92427e04fd67f4144d1ce1175028081a4844917d0c6288306ecc04cc089'
+        @{ Hash = '3976fb5989fbe766e6bfa43cb3a7f048e2fcbb5a46f4e5864af6bb8c33422ed0'
             Id = '03-001-undo-exchange-partner-application_ATL-EXCHANGE-00' }
     )
     Undoes = @{
         Id = '05-001-skype-contact-store-guard_ATL-CS-001'
-        Hash = '099f9b1d4890ce24a74450e6045b511cbe2e2ac44bc59866afa0e5b8b0ee4418'
+        Hash = 'd9c73800b49e1c8fe85d146fb53dc3b9658eb6d619c6bdd34235650e90268fd2'
     }
     Voids = @('05-001-skype-contact-store-guard_ATL-CS-001')
     Commands = @(
@@ -161,11 +161,12 @@ function Get-BytesHash ([byte[]] $Bytes) {
 }
 
 function Get-ContentHash ([string] $Path, [string] $OwnHash) {
-    # SHA-256 of the text without signature block and with its own hash set to zeros.
+    # Without signature block, own hash as zeros. Signers seek the marks of a block: none is whole.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    # Signing tools seek the first line of a block anywhere in a file: it does not stand here whole.
-    $block = 'Begin sig[n]ature block\r\n(# \S+\r\n)+# SIG # End sig[n]ature block\r\n\z'
-    $text = $text -creplace ('\r\n# SIG # ' + $block)
+    $marks = $text.ToLowerInvariant() -csplit 'sig # (?:begin|end) sig[n]ature block'
+    $block = '(?<!\A)\r\n# SIG # Begin sig[n]ature block(\r\n# ~{64})*\r\n# (~{4}){0,15}~(~(~~|' +
+    '[AEIMQUYcgkosw048]=)|[AQgw]==)\r\n# SIG # End sig[n]ature block\r\n\z'
+    if ($marks.Count -eq 3) { $text = $text -creplace $block.Replace('~', '[A-Za-z0-9+/]') }
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
 }
 

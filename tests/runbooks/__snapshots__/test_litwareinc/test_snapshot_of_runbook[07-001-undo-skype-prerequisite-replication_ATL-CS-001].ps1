@@ -38,11 +38,11 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '2e6719b1a2407ed45712ce17da0798aca180d63bc5ce02874824f35a713e6013'
+    ContentHash = '363859b3218af891f202ec5dac4220a9b05f670eaffd51c3b229220cfd121364'
     Signer = @()
     Window = $null
     Needs = @(
-        @{ Hash = '998af3cf5bf2a5e7a8a077181e363d9a58adc7ed6067d152b9720ec3ed38330b'
+        @{ Hash = 'f0a249f659d67ef66305ce029afe615ca07142854597c899bcb01af7888ab251'
             Id = '06-001-undo-skype-contact-store-guard_ATL-CS-001' }
     )
     Undoes = $null
@@ -195,11 +195,12 @@ function Get-BytesHash ([byte[]] $Bytes) {
 }
 
 function Get-ContentHash ([string] $Path, [string] $OwnHash) {
-    # SHA-256 of the text without signature block and with its own hash set to zeros.
+    # Without signature block, own hash as zeros. Signers seek the marks of a block: none is whole.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    # Signing tools seek the first line of a block anywhere in a file: it does not stand here whole.
-    $block = 'Begin sig[n]ature block\r\n(# \S+\r\n)+# SIG # End sig[n]ature block\r\n\z'
-    $text = $text -creplace ('\r\n# SIG # ' + $block)
+    $marks = $text.ToLowerInvariant() -csplit 'sig # (?:begin|end) sig[n]ature block'
+    $block = '(?<!\A)\r\n# SIG # Begin sig[n]ature block(\r\n# ~{64})*\r\n# (~{4}){0,15}~(~(~~|' +
+    '[AEIMQUYcgkosw048]=)|[AQgw]==)\r\n# SIG # End sig[n]ature block\r\n\z'
+    if ($marks.Count -eq 3) { $text = $text -creplace $block.Replace('~', '[A-Za-z0-9+/]') }
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
 }
 

@@ -39,19 +39,19 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-EXCHANGE-00'
     Domain = 'litwareinc.com'
-    ContentHash = '5742e12e9c93aef9d6920bbb1e7389194d9d63f56506464ef9c194cc5f62c515'
+    ContentHash = '82f4f047a3eb6818ba1ce957ecb0cdf71d7b46e9b3e82330a970858145e9b839'
     Signer = @()
     Window = '2027-03-06T22:00:00+01:00', '2027-03-07T02:00:00+01:00'
     Needs = @(
-        @{ Hash = '2acdec47e55ab7c5d8d24f0803c3df29b4536f6d4ecbd2edce6d43d16c779605'
+        @{ Hash = 'ab8cde64d5d2d0b1e247f02b2f63276121bc8b7cc4d71bec0842e13a3543af33'
             Id = '00-001-exchange-preflight-organization_ATL-EXCHANGE-00'; Hours = 72 }
-        @{ Hash = '4d245e4f08535c63a95b04dccb57224dd3d2d76d546461b0e4a7a17237c6dd89'
+        @{ Hash = 'd80d7f719af2c1776aedb43f5f96180d78c1862ca84211c01f0297d047838814'
             Id = '00-002-exchange-preflight_ATL-EXCHANGE-00'; Hours = 72 }
-        @{ Hash = 'af579910c5c5a26c47a0fb913a8e983f3bdc1f989a826a1ac3abae040a695be4'
+        @{ Hash = '326683ecaf50506be1f706ee9105a755ed45dd0f1890af222e1d47d30e414105'
             Id = '00-003-exchange-preflight-network_ATL-EXCHANGE-00'; Hours = 72 }
-        @{ Hash = '8f6e162baf138443c55413a1ef7077dc9cb3477626e866af73d3d35d383772f2'
+        @{ Hash = 'b3bcaecc2d10475c5ab9562fc3b3504265c918da7126fc9debc46d4564c13e08'
             Id = '00-007-skype-preflight-organization_ATL-CS-001'; Hours = 72 }
-        @{ Hash = 'e51df52f2545070b298ac0d9100c7fdb92c273b4273684c1355347b711f4dbea'
+        @{ Hash = 'cd652ff8c26849f121fe5391b287ab08a73440bbfbba7b47fd1f070e5e94d73f'
             Id = '05-002-skype-prerequisite-replication_ATL-CS-001' }
     )
     Undoes = $null
@@ -227,11 +227,12 @@ function Get-BytesHash ([byte[]] $Bytes) {
 }
 
 function Get-ContentHash ([string] $Path, [string] $OwnHash) {
-    # SHA-256 of the text without signature block and with its own hash set to zeros.
+    # Without signature block, own hash as zeros. Signers seek the marks of a block: none is whole.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    # Signing tools seek the first line of a block anywhere in a file: it does not stand here whole.
-    $block = 'Begin sig[n]ature block\r\n(# \S+\r\n)+# SIG # End sig[n]ature block\r\n\z'
-    $text = $text -creplace ('\r\n# SIG # ' + $block)
+    $marks = $text.ToLowerInvariant() -csplit 'sig # (?:begin|end) sig[n]ature block'
+    $block = '(?<!\A)\r\n# SIG # Begin sig[n]ature block(\r\n# ~{64})*\r\n# (~{4}){0,15}~(~(~~|' +
+    '[AEIMQUYcgkosw048]=)|[AQgw]==)\r\n# SIG # End sig[n]ature block\r\n\z'
+    if ($marks.Count -eq 3) { $text = $text -creplace $block.Replace('~', '[A-Za-z0-9+/]') }
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
 }
 

@@ -42,15 +42,15 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-EXCHANGE-00'
     Domain = 'litwareinc.com'
-    ContentHash = '3de14c4983c7772adc5366f4611c082456e5e33a0557dc86e9628fd60b5a905f'
+    ContentHash = '497348d49255620d41351c3e9d7eb7f52ec9e084515344fce824610d08d7cae8'
     Signer = @()
     Window = '2027-03-06T22:00:00+01:00', '2027-03-07T02:00:00+01:00'
     Needs = @(
-        @{ Hash = '4d245e4f08535c63a95b04dccb57224dd3d2d76d546461b0e4a7a17237c6dd89'
+        @{ Hash = 'd80d7f719af2c1776aedb43f5f96180d78c1862ca84211c01f0297d047838814'
             Id = '00-002-exchange-preflight_ATL-EXCHANGE-00'; Hours = 72 }
-        @{ Hash = '5742e12e9c93aef9d6920bbb1e7389194d9d63f56506464ef9c194cc5f62c515'
+        @{ Hash = '82f4f047a3eb6818ba1ce957ecb0cdf71d7b46e9b3e82330a970858145e9b839'
             Id = '10-001-exchange-partner-application_ATL-EXCHANGE-00' }
-        @{ Hash = 'fc9f28aad54d8f6538f53d9b65eda2a878315a58930074d0bb1a44f4db5e1c2f'
+        @{ Hash = '76a4d23ca2dcd3d81fa059ab9e1901851b47643bc75290bdbd7c6d7af870bb5d'
             Id = '15-001-exchange-directory-replication_ATL-EXCHANGE-00' }
     )
     Undoes = $null
@@ -213,11 +213,12 @@ function Get-BytesHash ([byte[]] $Bytes) {
 }
 
 function Get-ContentHash ([string] $Path, [string] $OwnHash) {
-    # SHA-256 of the text without signature block and with its own hash set to zeros.
+    # Without signature block, own hash as zeros. Signers seek the marks of a block: none is whole.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    # Signing tools seek the first line of a block anywhere in a file: it does not stand here whole.
-    $block = 'Begin sig[n]ature block\r\n(# \S+\r\n)+# SIG # End sig[n]ature block\r\n\z'
-    $text = $text -creplace ('\r\n# SIG # ' + $block)
+    $marks = $text.ToLowerInvariant() -csplit 'sig # (?:begin|end) sig[n]ature block'
+    $block = '(?<!\A)\r\n# SIG # Begin sig[n]ature block(\r\n# ~{64})*\r\n# (~{4}){0,15}~(~(~~|' +
+    '[AEIMQUYcgkosw048]=)|[AQgw]==)\r\n# SIG # End sig[n]ature block\r\n\z'
+    if ($marks.Count -eq 3) { $text = $text -creplace $block.Replace('~', '[A-Za-z0-9+/]') }
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
 }
 

@@ -40,17 +40,17 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '9428055b5709c693f39b54da97f40872924f99d3da1e6f23c858de3f1797e3a0'
+    ContentHash = 'b64733d94f3da394140cad8f5e30d6f9073b3f0eda8eec340e3af38cd3ceca3c'
     Signer = @()
     Window = '2027-03-06T22:00:00+01:00', '2027-03-07T02:00:00+01:00'
     Needs = @(
-        @{ Hash = '149dc883cc8f75c37a3cdadd8450ddf3ce3ea81de4eb167cc92a151a6530a2c8'
+        @{ Hash = '3d2da81f6adaca8a337c029fbbfafd501be8701c4e8ee1cd11558622a776ca1d'
             Id = '00-005-skype-preflight_ATL-CS-001'; Hours = 72 }
-        @{ Hash = 'e51df52f2545070b298ac0d9100c7fdb92c273b4273684c1355347b711f4dbea'
+        @{ Hash = 'cd652ff8c26849f121fe5391b287ab08a73440bbfbba7b47fd1f070e5e94d73f'
             Id = '05-002-skype-prerequisite-replication_ATL-CS-001' }
-        @{ Hash = '5742e12e9c93aef9d6920bbb1e7389194d9d63f56506464ef9c194cc5f62c515'
+        @{ Hash = '82f4f047a3eb6818ba1ce957ecb0cdf71d7b46e9b3e82330a970858145e9b839'
             Id = '10-001-exchange-partner-application_ATL-EXCHANGE-00' }
-        @{ Hash = '3de14c4983c7772adc5366f4611c082456e5e33a0557dc86e9628fd60b5a905f'
+        @{ Hash = '497348d49255620d41351c3e9d7eb7f52ec9e084515344fce824610d08d7cae8'
             Id = '20-001-exchange-restart-iis_ATL-EXCHANGE-00' }
     )
     Undoes = $null
@@ -225,11 +225,12 @@ function Get-BytesHash ([byte[]] $Bytes) {
 }
 
 function Get-ContentHash ([string] $Path, [string] $OwnHash) {
-    # SHA-256 of the text without signature block and with its own hash set to zeros.
+    # Without signature block, own hash as zeros. Signers seek the marks of a block: none is whole.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    # Signing tools seek the first line of a block anywhere in a file: it does not stand here whole.
-    $block = 'Begin sig[n]ature block\r\n(# \S+\r\n)+# SIG # End sig[n]ature block\r\n\z'
-    $text = $text -creplace ('\r\n# SIG # ' + $block)
+    $marks = $text.ToLowerInvariant() -csplit 'sig # (?:begin|end) sig[n]ature block'
+    $block = '(?<!\A)\r\n# SIG # Begin sig[n]ature block(\r\n# ~{64})*\r\n# (~{4}){0,15}~(~(~~|' +
+    '[AEIMQUYcgkosw048]=)|[AQgw]==)\r\n# SIG # End sig[n]ature block\r\n\z'
+    if ($marks.Count -eq 3) { $text = $text -creplace $block.Replace('~', '[A-Za-z0-9+/]') }
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
 }
 

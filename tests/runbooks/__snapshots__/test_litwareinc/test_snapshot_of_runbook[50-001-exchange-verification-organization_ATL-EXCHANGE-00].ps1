@@ -38,11 +38,11 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-EXCHANGE-00'
     Domain = 'litwareinc.com'
-    ContentHash = '80959cb0d4b81fd08f414519d9130d894fc10c9c5c915c8d4a55948900c58926'
+    ContentHash = 'f92f81019ed3c1af1c44590991af2c30fb4cc6250762618fe3b204ccfea546c4'
     Signer = @()
     Window = $null
     Needs = @(
-        @{ Hash = '5742e12e9c93aef9d6920bbb1e7389194d9d63f56506464ef9c194cc5f62c515'
+        @{ Hash = '82f4f047a3eb6818ba1ce957ecb0cdf71d7b46e9b3e82330a970858145e9b839'
             Id = '10-001-exchange-partner-application_ATL-EXCHANGE-00' }
     )
     Undoes = $null
@@ -227,11 +227,12 @@ function Get-BytesHash ([byte[]] $Bytes) {
 }
 
 function Get-ContentHash ([string] $Path, [string] $OwnHash) {
-    # SHA-256 of the text without signature block and with its own hash set to zeros.
+    # Without signature block, own hash as zeros. Signers seek the marks of a block: none is whole.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    # Signing tools seek the first line of a block anywhere in a file: it does not stand here whole.
-    $block = 'Begin sig[n]ature block\r\n(# \S+\r\n)+# SIG # End sig[n]ature block\r\n\z'
-    $text = $text -creplace ('\r\n# SIG # ' + $block)
+    $marks = $text.ToLowerInvariant() -csplit 'sig # (?:begin|end) sig[n]ature block'
+    $block = '(?<!\A)\r\n# SIG # Begin sig[n]ature block(\r\n# ~{64})*\r\n# (~{4}){0,15}~(~(~~|' +
+    '[AEIMQUYcgkosw048]=)|[AQgw]==)\r\n# SIG # End sig[n]ature block\r\n\z'
+    if ($marks.Count -eq 3) { $text = $text -creplace $block.Replace('~', '[A-Za-z0-9+/]') }
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
 }
 

@@ -38,13 +38,13 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-EXCHANGE-00'
     Domain = 'litwareinc.com'
-    ContentHash = '8260ca102fb032d35ba5aff468a90898192f491534515cefdc8399c9b028b854'
+    ContentHash = '06893e64a48bbc21e5697f9e27e8c56d6c53a1b6e9a1a9a8f3e9f53aebba391d'
     Signer = @()
     Window = $null
     Needs = @(
-        @{ Hash = 'fc9f28aad54d8f6538f53d9b65eda2a878315a58930074d0bb1a44f4db5e1c2f'
+        @{ Hash = '76a4d23ca2dcd3d81fa059ab9e1901851b47643bc75290bdbd7c6d7af870bb5d'
             Id = '15-001-exchange-directory-replication_ATL-EXCHANGE-00' }
-        @{ Hash = '3de14c4983c7772adc5366f4611c082456e5e33a0557dc86e9628fd60b5a905f'
+        @{ Hash = '497348d49255620d41351c3e9d7eb7f52ec9e084515344fce824610d08d7cae8'
             Id = '20-001-exchange-restart-iis_ATL-EXCHANGE-00' }
     )
     Undoes = $null
@@ -225,11 +225,12 @@ function Get-BytesHash ([byte[]] $Bytes) {
 }
 
 function Get-ContentHash ([string] $Path, [string] $OwnHash) {
-    # SHA-256 of the text without signature block and with its own hash set to zeros.
+    # Without signature block, own hash as zeros. Signers seek the marks of a block: none is whole.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    # Signing tools seek the first line of a block anywhere in a file: it does not stand here whole.
-    $block = 'Begin sig[n]ature block\r\n(# \S+\r\n)+# SIG # End sig[n]ature block\r\n\z'
-    $text = $text -creplace ('\r\n# SIG # ' + $block)
+    $marks = $text.ToLowerInvariant() -csplit 'sig # (?:begin|end) sig[n]ature block'
+    $block = '(?<!\A)\r\n# SIG # Begin sig[n]ature block(\r\n# ~{64})*\r\n# (~{4}){0,15}~(~(~~|' +
+    '[AEIMQUYcgkosw048]=)|[AQgw]==)\r\n# SIG # End sig[n]ature block\r\n\z'
+    if ($marks.Count -eq 3) { $text = $text -creplace $block.Replace('~', '[A-Za-z0-9+/]') }
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
 }
 

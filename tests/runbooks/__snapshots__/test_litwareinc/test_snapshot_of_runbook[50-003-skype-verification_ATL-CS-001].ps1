@@ -37,13 +37,13 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = 'c93c1be7fa4807da8ff6f010fa4449a8d38504669b57cc94e775f33e8c96fc05'
+    ContentHash = 'c48e3a3efb246dac3da29bf3227c18e0c31dc31b575345be738e3c18912a5f9c'
     Signer = @()
     Window = $null
     Needs = @(
-        @{ Hash = '9428055b5709c693f39b54da97f40872924f99d3da1e6f23c858de3f1797e3a0'
+        @{ Hash = 'b64733d94f3da394140cad8f5e30d6f9073b3f0eda8eec340e3af38cd3ceca3c'
             Id = '30-001-skype-partner-application_ATL-CS-001' }
-        @{ Hash = '673726be0fe4ee5c1874727d48c553e0d7a293786edad02496ab0a843d252cd9'
+        @{ Hash = '3daa6ae754682a94ab4bce8a7b150be5f48274fcc50892316947e4af41c031cb'
             Id = '40-001-skype-replication_ATL-CS-001' }
     )
     Undoes = $null
@@ -226,11 +226,12 @@ function Get-BytesHash ([byte[]] $Bytes) {
 }
 
 function Get-ContentHash ([string] $Path, [string] $OwnHash) {
-    # SHA-256 of the text without signature block and with its own hash set to zeros.
+    # Without signature block, own hash as zeros. Signers seek the marks of a block: none is whole.
     $text = $Runbook.Latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    # Signing tools seek the first line of a block anywhere in a file: it does not stand here whole.
-    $block = 'Begin sig[n]ature block\r\n(# \S+\r\n)+# SIG # End sig[n]ature block\r\n\z'
-    $text = $text -creplace ('\r\n# SIG # ' + $block)
+    $marks = $text.ToLowerInvariant() -csplit 'sig # (?:begin|end) sig[n]ature block'
+    $block = '(?<!\A)\r\n# SIG # Begin sig[n]ature block(\r\n# ~{64})*\r\n# (~{4}){0,15}~(~(~~|' +
+    '[AEIMQUYcgkosw048]=)|[AQgw]==)\r\n# SIG # End sig[n]ature block\r\n\z'
+    if ($marks.Count -eq 3) { $text = $text -creplace $block.Replace('~', '[A-Za-z0-9+/]') }
     Get-BytesHash -Bytes $Runbook.Latin.GetBytes($text.Replace($OwnHash, '0' * 64))
 }
 
