@@ -17,6 +17,7 @@ from generator.templating.sandbox import Sandbox
 from generator.templating.templates import SPINE, RefusedNameError, TemplateTree
 
 _SPINE_FILE = f"{SPINE}/runbook.ps1.j2"
+_LAUNCHER_FILE = f"{SPINE}/start_change.ps1.j2"
 _SHELL_BLOCKS = ("product", "shell", "probe", "save")
 _SPECIAL = ("caller", "kwargs", "self", "super", "varargs")
 # What the spine is given is finished text of the renderer.
@@ -156,7 +157,7 @@ def _blocks(tree: TemplateTree, found: Mapping[str, Template]) -> Iterator[Findi
 
 def _unused(tree: TemplateTree, found: Mapping[str, Template]) -> Iterator[Finding]:
     """Files that neither a step names nor a used file includes: most are misspelt."""
-    used = {_SPINE_FILE, *(f"{product}/shell.ps1.j2" for product in tree.products())}
+    used = {_SPINE_FILE, _LAUNCHER_FILE, *(f"{product}/shell.ps1.j2" for product in tree.products())}
     waiting = [*used, *step_files(tree)]
     used |= set(waiting)
     while waiting:

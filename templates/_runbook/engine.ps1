@@ -1159,6 +1159,7 @@ function Invoke-Survey {
             $step.Later = $true
             continue
         }
+        $Runbook.At = $step
         try {
             $reasons += @(Get-StepReason -Step $step)
             if ($Runbook.Undoes -and -not ($step.Before -or $step.Repeats)) {
@@ -1170,6 +1171,7 @@ function Invoke-Survey {
             $reasons += "$($step.Id): it could not be read: $(Get-FailureText -Failure $_)"
         }
     }
+    $Runbook.At = $null
     Assert-NoProblem -Problems $reasons
     Assert-NoProblem -Problems $orphans -Status 'problem' -Code 4
 }

@@ -100,8 +100,8 @@ def unread(runbook: str, command: str, says: str = FAILED, code: int = 4, **more
 
 
 PREFLIGHT = "exchange-preflight"
-ORGANIZATION = "exchange-preflight-organization"
-NETWORK = "exchange-preflight-network"
+ORGANIZATION = "exchange-preflight"
+NETWORK = "exchange-preflight"
 GUARDS = (
     row("version", ORGANIZATION, ("Exchange Server 2016 (15.1), found is '", "'15.2.1544'"), 2,
         change=build_number(2, 1544)),
@@ -248,7 +248,7 @@ NETWORKS = (
         env={"LAB_SIGNATURE": "Valid|CN=A, O=A", "LAB_SIGNED": "PartnerApplication.ps1"}),
 )  # fmt: skip
 
-URI = "exchange-autodiscover-uri"
+URI = "exchange-prerequisites"
 OTHER_URI = "https://other.litwareinc.com/autodiscover/autodiscover.xml"
 URIS = (
     row("other", URI, "and only a blank address is filled in", 2, inventory=PREREQUISITES,
@@ -284,7 +284,7 @@ PARTNERS = (
         change=there(application("Other", ApplicationIdentifier="x"))),
 )  # fmt: skip
 
-DIRECTORY = "exchange-directory-replication"
+DIRECTORY = "exchange-restart"
 DIRECTORIES = (
     row("behind", DIRECTORY, "behind is 'DC02.litwareinc.com'", 4, env={"LAB_FLAGS": "behind"},
         wanted=("directory.behind",)),
@@ -302,8 +302,8 @@ DIRECTORIES = (
     unread(DIRECTORY, "Get-ExchangeServer#2"),
 )  # fmt: skip
 
-RESTART = "exchange-restart-iis"
-WAIT = "exchange-wait-iis"
+RESTART = "exchange-restart"
+WAIT = "exchange-restart"
 RESTARTS = (
     row("to-do", RESTART, (), 0, words=("-WhatIf",), wanted=("restart-iis.started",)),
     row("stopped", RESTART, (), 0, words=("-WhatIf",),
@@ -320,7 +320,7 @@ RESTARTS = (
         wanted=("wait.passed",)),
 )  # fmt: skip
 
-PROVEN = "exchange-verification-organization"
+PROVEN = "exchange-verification"
 VERIFIED = "exchange-verification"
 PROOFS = (
     row("gone", PROVEN, "application is nothing", 4, wanted=("application.application",),

@@ -148,7 +148,7 @@ def unread(runbook: str, command: str, says: str = FAILED, code: int = 4, **more
     return row(f"unread-{command}", runbook, says, code, fails=command, **more)
 
 
-NETWORK = "skype-preflight-network"
+NETWORK = "skype-preflight"
 PREFLIGHT = "skype-preflight"
 GUARDS = (
     row("version", NETWORK, ("The version here is '7.0.2046.0'",
@@ -221,7 +221,7 @@ SERVERS = (
     unread(PREFLIGHT, "Get-CsPool"),
 )  # fmt: skip
 
-CONFLICTS = "skype-preflight-conflicts"
+CONFLICTS = "skype-preflight"
 STANDS = ("stands for Exchange already, made another way.", "Remove-CsPartnerApplication")
 CONFLICTING = (
     row("online", CONFLICTS, ("microsoft.exchange", "is the trust to Exchange Online. Set"), 4,
@@ -248,7 +248,7 @@ CONFLICTING = (
         "Get-CsUser")),
 )  # fmt: skip
 
-ORGANIZATION = "skype-preflight-organization"
+ORGANIZATION = "skype-preflight"
 SOON = "; wanted is from now on for 30 days."
 SIGNING = (
     row("unassigned", ORGANIZATION,
@@ -294,7 +294,7 @@ CONFIGURED = (
     unread(ORGANIZATION, "Get-CsManagementStoreReplicationStatus"),
 )  # fmt: skip
 
-CERTIFICATE = "skype-oauth-certificate"
+CERTIFICATE = "skype-prerequisites"
 ONLY_CERTIFICATE = {"skype.oauth_certificate": NEXT}
 UNFIT: dict[str, tuple[str, Change]] = {
     "not-here": ("is not in LocalMachine\\My of this server with its private key.",
@@ -322,7 +322,7 @@ CERTIFICATES = (
     unread(f"undo-{CERTIFICATE}", "Get-ChildItem", STOPPED, 1, inventory=ONLY_CERTIFICATE),
 )  # fmt: skip
 
-GUARD = "skype-contact-store-guard"
+GUARD = "skype-prerequisites"
 GUARDED = (
     row("policy", GUARD, ("Site:Redmond", ", and this runbook sets the global one alone."), 2,
         change=policy("Site:Redmond", True)),
@@ -340,8 +340,8 @@ GUARDED = (
         "Get-CsUserServicesPolicy", "Get-CsUserServicesPolicy#2", "Debug-CsUnifiedContactStore")),
 )  # fmt: skip
 
-READY = "skype-prerequisite-replication"
-REPLICATED = "skype-replication"
+READY = "skype-prerequisites"
+REPLICATED = "skype-partner-application"
 LATE = "did not come within 600 s"
 GATES = (READY, REPLICATED, f"undo-{READY}", f"undo-{REPLICATED}")
 COPIES = ("replication.behind", "replication.localCopy")
@@ -414,7 +414,7 @@ POOL = {
          "front_ends": [{"fqdn": "atl-fe-002.litwareinc.com"}]},
     ],
 }  # fmt: skip
-LOCAL = "skype-local-copy"
+LOCAL = "skype-verification"
 
 
 def stale(server: str) -> Change:
