@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from generator.built import Build, RenderedRunbook, Summary
+from generator.built import Build, Launcher, RenderedRunbook, Summary
 from generator.model import Host, Inventory
 from generator.planned import (
     Need,
@@ -162,7 +162,9 @@ def a_build(plan: Plan | None = None, body: str = "first text") -> Build:
         wanted = ("address = 'https://app01.contoso.com'",) * len(runbook.steps)
         digest = hashlib.sha256(b"content of " + data).hexdigest()
         rendered.append(RenderedRunbook(Summary(runbook, digest, wanted), data, ()))
-    return Build(plan, tuple(rendered), hashlib.sha256(b"engine").hexdigest())
+    table = f"# {plan.inventory.name}\r\n# {body}\r\n".encode()
+    launcher = Launcher(data=table, content_hash=hashlib.sha256(table).hexdigest())
+    return Build(plan, tuple(rendered), hashlib.sha256(b"engine").hexdigest(), launcher)
 
 
 def without_last(build: Build) -> Build:

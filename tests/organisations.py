@@ -45,6 +45,8 @@ def exchanges(draw: st.DrawFn) -> dict[str, Any]:
         "hybrid": draw(st.booleans()),
         "servers": servers,
     }
+    if len(servers) > 1 or draw(st.booleans()):
+        found["load_balanced"] = draw(st.booleans())
     if draw(st.booleans()):
         found["autodiscover_uri"] = f"https://autodiscover.{DOMAIN}/autodiscover/autodiscover.xml"
     if draw(st.booleans()):
@@ -98,6 +100,7 @@ def large(servers: int) -> str:
         "  autodiscover: autodiscover.contoso.com",
         "  ad_domain: corp.contoso.net",
         "  hybrid: true",
+        "  load_balanced: true",
         "  servers:",
         *(_mailbox_server(number) for number in range(mailbox)),
         "skype:",

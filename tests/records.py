@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from generator.rendering import launcher
 from generator.writing import manifest
 
 WINDOW = {"from": "2026-06-01T20:00+02:00", "until": "2026-06-01T23:00+02:00"}
@@ -18,7 +19,10 @@ def record(
     title: str = "A change",
     window: Mapping[str, str] = WINDOW,
 ) -> dict[str, Any]:
-    """The manifest of these scripts and documents, path -> bytes; those below undo/ roll back."""
+    """The manifest of these scripts and documents, path -> bytes; those below undo/ roll back.
+
+    One of the scripts is Start-Change.ps1.
+    """
     return {
         "format": manifest.FORMAT,
         "tool": {"name": "runbook-generator", "version": "0"},
@@ -26,7 +30,14 @@ def record(
         "part": None,
         "change": {"id": "CHG1", "title": title, "window": dict(window)},
         "engine_sha256": "0" * 64,
-        "runbooks": [_runbook(path, data) for path, data in scripts.items()],
+        "launcher": {
+            "path": launcher.NAME,
+            "sha256": manifest.sha256(scripts[launcher.NAME]),
+            "content_sha256": "2" * 64,
+        },
+        "runbooks": [
+            _runbook(path, data) for path, data in scripts.items() if path != launcher.NAME
+        ],
         "documents": [
             {"path": path, "sha256": manifest.sha256(data)} for path, data in documents.items()
         ],

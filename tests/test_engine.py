@@ -73,6 +73,7 @@ def test_r01_the_header_says_what_users_would_see(scripts):
 def test_r02_undo_refuses_to_strand_users(lab_before):
     lab = lab_before(U30)
     lab.alter(lambda state: state["skype"]["contactStore"].update(Migrating=1, Migrated=2))
+    lab.alter(policy("Site:Berlin", True))
     assert lab.run(U30, *YES) == 2
     refused(lab, "3 contact lists", "Invoke-CsUcsRollback")
 
@@ -442,7 +443,7 @@ def test_r37_an_error_while_reading_says_that_nothing_was_changed(lab_before):
     at = lab.call("Get-User")
     lab = lab_before(E10)
     assert lab.run(E10, *YES, LAB_FAIL=f"{at}:before") == 1
-    refused(lab, "failed    Step 2, partner-application: Lab: fault before Get-User",
+    refused(lab, "failed    Step 1, partner-application: Lab: fault before Get-User",
             "Next: read the line 'failed' above")  # fmt: skip
     assert "at <ScriptBlock>" not in lab.out
     assert any(one["status"] == "failed" and "line" in one["data"] for one in lab.evidence(E10))

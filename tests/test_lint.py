@@ -6,7 +6,9 @@ import re
 import shutil
 from pathlib import Path
 
+import made_up
 import pytest
+from made_up import change
 
 from generator import cli, lint, pipeline
 from generator.findings import FindingsError
@@ -15,100 +17,11 @@ from generator.templating.templates import TemplateTree, built_in
 ROOT = Path(__file__).resolve().parents[1]
 LITWAREINC = ROOT / "inventories" / "litwareinc.yml"
 
-PRODUCT = """\
-title: Directory
-order: 1
-team: directory team
-hosts: ["servers[*]"]
-derived:
-  - {name: address, value: "'https://' + directory.servers[0].fqdn"}
-"""
-SCHEMA = """\
-type: object
-description: The directory.
-additionalProperties: false
-required: [servers]
-properties:
-  servers:
-    description: Its servers.
-    type: array
-    items:
-      type: object
-      additionalProperties: false
-      properties:
-        fqdn: {type: string, description: Its name.}
-        site: {type: string, description: Where it stands.}
-"""
-ROLE = """\
-title: Directory servers
-hosts: directory.servers
-runbooks:
-  - action: set-address
-    phase: "10"
-    scope: server
-    title: "Set the address of {{ host.netbios }}"
-    effect: None for users.
-    rights: Directory administrators
-    minutes: 5
-    steps:
-      - id: set-address
-        title: Set the address
-        back: {title: Take the address back}
-"""
-STEP = """\
-{% block wanted %}
-        address = {{ directory.address | ps }}
-{% endblock %}
-{% block read %}
-{%     for server in directory.servers %}
-        # {{ server.fqdn | ps_comment }}
-{%     endfor %}
-        [ordered] @{ address = '' }
-{% endblock %}
-{% block apply %}
-{%     if backward %}
-        Write-Verbose -Message {{ host.site | ps }}
-{%     endif %}
-{% endblock %}
-{% block undo_apply %}
-{% endblock %}
-"""
-SHELL = "".join(
-    f"{{% block {name} %}}\n{{% endblock %}}\n" for name in ("product", "shell", "probe", "save")
-)
-CHECKS = """\
-- code: E901
-  for: directory.servers[*]
-  when: item.site == 'x'
-  message: "the site {{ item.site }} is wrong"
-"""
-FILES = {
-    "product.yml": PRODUCT,
-    "schema.yml": SCHEMA,
-    "checks.yml": CHECKS,
-    "shell.ps1.j2": SHELL,
-    "main/role.yml": ROLE,
-    "main/set_address.ps1.j2": STEP,
-}
-"""A made-up product without a mistake."""
-
 
 @pytest.fixture
 def tree(tmp_path: Path) -> TemplateTree:
     """The spine with the made-up product alone."""
-    shutil.copytree(built_in() / "_runbook", tmp_path / "_runbook")
-    for name, text in FILES.items():
-        path = tmp_path / "directory" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return TemplateTree((tmp_path,))
-
-
-def change(tree: TemplateTree, name: str, old: str, new: str) -> None:
-    path = tree.roots[0] / name
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, -1 if old.startswith("hours") else 1))
+    return made_up.templates(tmp_path)
 
 
 def shown(tree: TemplateTree) -> list[str]:
@@ -334,9 +247,9 @@ def test_a_broken_role_makes_no_echo(tree: TemplateTree) -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new", "expected"),
     [
-        ("exchange/organization/role.yml", "hosts: ", "hosts: exchange.nothing or ", "T304"),
-        ("exchange/organization/role.yml", "hosts: ", "hosts: '[1]' # ", "T305"),
-        ("exchange/organization/role.yml", "hours: change.", "hours: change.id or change.", "T305"),
+        ("exchange/server/role.yml", "hosts: ", "hosts: exchange.nothing or ", "T304"),
+        ("exchange/server/role.yml", "hosts: ", "hosts: '[1]' # ", "T305"),
+        ("exchange/server/role.yml", "hours: change.", "hours: change.id or change.", "T305"),
         (
             "exchange/shell.ps1.j2",
             "{% block product %}",
@@ -370,7 +283,7 @@ def test_what_only_a_build_can_find_has_its_file_and_line(
     assert finding.line > 0
 
 
-STEP = "skype/organization/partner_application.ps1.j2"
+STEP = "skype/front_end/partner_application.ps1.j2"
 MISSPELT = "{{ exchange.metadat_url"
 
 

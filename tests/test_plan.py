@@ -22,6 +22,7 @@ from generator.templating.templates import TemplateTree
 TREE = TemplateTree.for_project()
 PRODUCTS = roles.load_products(TREE, environment.make(TREE))
 PHASES = roles.load_phases(TREE)
+GO = roles.load_go(TREE, environment.make(TREE))
 ROOT = Path(__file__).resolve().parent.parent
 
 properties = settings(
@@ -32,7 +33,7 @@ properties = settings(
 def planned(folder: Path, data: dict[str, Any]) -> Plan:
     path = folder / "random.yml"
     path.write_text(yaml.safe_dump(data), "utf-8")
-    return plan.make(load_inventory(path, TREE), PRODUCTS, PHASES)
+    return plan.make(load_inventory(path, TREE), PRODUCTS, PHASES, GO)
 
 
 def named(runbooks: Iterable[Runbook], name: str) -> list[Runbook]:
@@ -82,17 +83,21 @@ def test_the_truth_that_a_step_rests_on_comes_before_it(tmp_path: Path, data: An
     made = planned(tmp_path, data)
     (exchange,) = named(made.forward, "exchange.partner-application")
     (skype,) = named(made.forward, "skype.partner-application")
-    # Exchange downloads Skype's certificate and realm, so these are final before it.
+    # Exchange downloads Skype's certificate and realm, so these are final before it; and a server
+    # that is not ready does not stop the night.
     before_exchange = ancestors(exchange, made.forward)
-    certificate = named(made.forward, "skype.oauth-certificate")
-    assert {r.id for r in [*certificate, *named(made.forward, "skype.preflight-organization")]} <= (
-        before_exchange
-    )
+    early = [one for one in made.forward if one.definition.phase in ("00", "05")]
+    assert {one.id for one in early} == before_exchange
     # Skype is told about Exchange only when every server has read its new partner.
-    reading = "restart-iis" if data["exchange"]["iis_restart"] == "iisreset" else "wait-iis"
-    restarts = named(made.forward, f"exchange.{reading}")
+    restarts = named(made.forward, "exchange.restart")
     assert len(restarts) == len(data["exchange"]["servers"])
     assert {exchange.id, *(r.id for r in restarts)} <= ancestors(skype, made.forward)
+    # What changed is verified on every server that must show it.
+    checked = named(made.forward, "exchange.verification")
+    assert [one.host for one in checked] == [one.host for one in restarts]
+    ends = named(made.forward, "skype.verification")
+    assert len(ends) == len(made.inventory.values["skype"]["front_ends"])
+    assert all(skype.id in ancestors(one, made.forward) for one in ends)
 
 
 @given(data=inventories())
@@ -113,9 +118,14 @@ def test_every_change_has_one_undo_in_the_reverse_order(tmp_path: Path, data: An
 def test_a_gate_follows_the_undo_that_it_serves(tmp_path: Path, data: Any) -> None:
     made = planned(tmp_path, data)
     at = {runbook.id: index for index, runbook in enumerate(made.undo)}
+    first_end = made.inventory.values["skype"]["front_ends"][0]["fqdn"]
     for forward in made.forward:
-        gates = [r for r in made.undo if r.definition.name == forward.definition.name]
-        assert bool(gates) == bool(forward.serves or forward.definition.changes)
+        again = [r for r in made.undo if r.definition.name == forward.definition.name]
+        on_this_host = [r for r in again if r.host == forward.host]
+        # What a Front End received is looked at where the undo itself did not look already.
+        looked = forward.definition.name == "skype.verification" and forward.host.fqdn == first_end
+        expected = forward.definition.changes or (forward.serves and not looked)
+        assert len(on_this_host) == bool(expected)
     for gate in made.undo:
         if gate.undoes:
             continue
@@ -147,7 +157,7 @@ def test_numbers_are_as_wide_as_the_change_needs(tmp_path: Path) -> None:
         {"fqdn": f"ex{index:04d}.litwareinc.com", "roles": ["mailbox"]} for index in range(1001)
     ]
     data = yaml.safe_load((ROOT / "inventories/litwareinc.yml").read_text("utf-8"))
-    data["exchange"]["servers"] = servers
+    data["exchange"] |= {"servers": servers, "load_balanced": False}
     data["change"]["window"] = {k: str(v) for k, v in LITWARE_WINDOW.items()}
     made = planned(tmp_path, data)
     assert made.forward[0].number == "00-0001"
@@ -161,18 +171,18 @@ def test_a_gate_on_a_later_phase_is_a_finding_at_its_line(tmp_path: Path) -> Non
     folder = tmp_path / "exchange" / "server"
     folder.mkdir(parents=True)
     original = (ROOT / "templates/exchange/server/role.yml").read_text("utf-8")
-    marker = "needs:"
+    marker = "      - {runbook: exchange.partner-application, hosts: first}"
     assert marker in original
     changed = original.replace(
-        marker, f"{marker}\n      - {{runbook: skype.replication, hosts: first}}", 1
+        marker, f"{marker}\n      - {{runbook: skype.verification, hosts: first}}", 1
     )
     (folder / "role.yml").write_text(changed, "utf-8")
     tree = TemplateTree((tmp_path, *TREE.roots))
     products = roles.load_products(tree, environment.make(tree))
     with pytest.raises(FindingsError) as caught:
-        plan.make(load_inventory(ROOT / "inventories/litwareinc.yml", tree), products, PHASES)
+        plan.make(load_inventory(ROOT / "inventories/litwareinc.yml", tree), products, PHASES, GO)
     (finding, *_) = caught.value.findings
     assert finding.code == "T301"
     assert finding.file == "templates/exchange/server/role.yml"
     line = changed.splitlines()[finding.line - 1]
-    assert "skype.replication" in line
+    assert "skype.verification" in line

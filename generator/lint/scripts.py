@@ -157,7 +157,11 @@ def _blocks(tree: TemplateTree, found: Mapping[str, Template]) -> Iterator[Findi
 
 def _unused(tree: TemplateTree, found: Mapping[str, Template]) -> Iterator[Finding]:
     """Files that neither a step names nor a used file includes: most are misspelt."""
-    used = {_SPINE_FILE, _LAUNCHER_FILE, *(f"{product}/shell.ps1.j2" for product in tree.products())}
+    used = {
+        _SPINE_FILE,
+        _LAUNCHER_FILE,
+        *(f"{product}/shell.ps1.j2" for product in tree.products()),
+    }
     waiting = [*used, *step_files(tree)]
     used |= set(waiting)
     while waiting:

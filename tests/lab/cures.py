@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 ENGINE = "_runbook/engine.ps1"
-E10 = "exchange/organization/partner_application.ps1.j2"
+E10 = "exchange/server/partner_application.ps1.j2"
 E20 = "exchange/server/restart_iis.ps1.j2"
-S30 = "skype/organization/partner_application.ps1.j2"
+S30 = "skype/front_end/partner_application.ps1.j2"
 MOVED = "skype/parts/moved.ps1.j2"
-DOMAINS = "exchange/organization/accepted_domains.ps1.j2"
+DOMAINS = "exchange/server/accepted_domains.ps1.j2"
 
 
 @dataclass(frozen=True, slots=True)

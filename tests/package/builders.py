@@ -19,6 +19,7 @@ from generator.writing import manifest
 SCRIPTS = {
     "10-001-change_EX01.ps1": b"Write-Output 'change'\r\n",
     "undo/01-001-change_EX01.ps1": b"Write-Output 'undo'\r\n",
+    "Start-Change.ps1": b"Write-Output 'start'\r\n",
 }
 INPUTS = {
     "inputs/litware.yml": b"change: {}\n",

@@ -62,7 +62,7 @@ def test_snapshot_of_runbook(name: str, runbook_snapshot: SnapshotAssertion) -> 
 
 def test_a_changed_word_fails_its_own_snapshot_and_those_gated_on_it(tmp_path: Path) -> None:
     """The hash of a text stands in those that wait for it, so these differ in that hash alone."""
-    name = "skype/organization/partner_application.ps1.j2"
+    name = "skype/front_end/partner_application.ps1.j2"
     own = tmp_path / "templates"
     (own / name).parent.mkdir(parents=True)
     shutil.copy(ROOT / "templates" / name, own / name)

@@ -18,6 +18,7 @@ FOLDER = "out/litware"
 SCRIPTS = {
     "10-001-change_EX01.ps1": b"Write-Output 'change'\r\n",
     "undo/01-001-change_EX01.ps1": b"Write-Output 'undo'\r\n",
+    "Start-Change.ps1": b"Write-Output 'start'\r\n",
 }
 SHEET = b"# Run sheet\n"
 CERT = ["--cert", "certificate.pem"]

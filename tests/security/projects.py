@@ -13,7 +13,7 @@ from tools import ROOT
 from generator import cli
 
 LITWAREINC = ROOT / "inventories" / "litwareinc.yml"
-STEP = "skype/organization/test_user.ps1.j2"
+STEP = "skype/front_end/test_user.ps1.j2"
 """A check that litwareinc has."""
 
 ENTRY = "_runbook/runsheet_entry.md.j2"

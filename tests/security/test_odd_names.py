@@ -99,7 +99,7 @@ def test_G08_a_name_that_is_not_utf_8(tmp_path: Path, form: str) -> None:
 def test_G08_folders_whose_names_are_not_utf_8(tmp_path: Path) -> None:
     templates, out = bytes(tmp_path) + b"/t\xe9", bytes(tmp_path) + b"/out\xe9"
     Path(os.fsdecode(templates)).mkdir()
-    step = Path(os.fsdecode(templates + b"/skype/organization"))
+    step = Path(os.fsdecode(templates + b"/skype/front_end"))
     step.mkdir(parents=True)
     (step / "test_user.ps1.j2").write_text("{{")
     done = run("build", str(LITWAREINC), "--templates", templates, "--out", out)

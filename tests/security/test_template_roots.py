@@ -144,17 +144,17 @@ def test_G02_a_step_extends_nothing_outside(project: Project, secret: Path) -> N
 )
 def test_G02_a_role_names_no_file_outside(project: Project, secret: Path, file: str) -> None:
     line = f'      - id: test-user\n        file: "{file}"\n'
-    project.change("skype/organization/role.yml", ("      - id: test-user\n", line))
+    project.change("skype/front_end/role.yml", ("      - id: test-user\n", line))
     for said in (project.run("graph", str(project.inventory)),):
         assert said.code == 1
         (place,) = said.found("T217")
-        assert re.search(r"skype/organization/role\.yml:\d+:\d+$", place)
+        assert re.search(r"skype/front_end/role\.yml:\d+:\d+$", place)
         assert SECRET not in said.text
 
 
 def test_G02_a_role_may_name_a_file_beside_its_folder(project: Project) -> None:
     line = "      - id: test-user\n        file: ../test_user_of_ours.ps1.j2\n"
-    project.change("skype/organization/role.yml", ("      - id: test-user\n", line))
+    project.change("skype/front_end/role.yml", ("      - id: test-user\n", line))
     project.write("skype/test_user_of_ours.ps1.j2", STEP_TEXT)
     assert project.run("graph", str(project.inventory)).code == 0
 
@@ -190,7 +190,7 @@ def test_G02_a_schema_asks_no_network(project: Project) -> None:
 
 # --- links ------------------------------------------------------------------------------
 
-LINKED = [STEP, ENTRY, "skype/schema.yml", "skype/product.yml", "skype/organization/role.yml",
+LINKED = [STEP, ENTRY, "skype/schema.yml", "skype/product.yml", "skype/front_end/role.yml",
           "skype/checks.yml", "_runbook/engine.ps1", "_runbook/phases.yml"]  # fmt: skip
 
 

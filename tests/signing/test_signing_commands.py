@@ -25,6 +25,7 @@ SCRIPTS = {
     "00-001-preflight_EX01.ps1": b"Write-Output 'preflight'\r\n",
     "10-001-change_EX01.ps1": b"Write-Output 'change'\r\n",
     "undo/01-001-change_EX01.ps1": b"Write-Output 'undo'\r\n",
+    "Start-Change.ps1": b"Write-Output 'start'\r\n",
 }
 SHEET = b"# Run sheet\n"
 LATER = "2044-06-01T23:00+02:00"
