@@ -19,13 +19,13 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from generator.templating.environment import OPTIONS
 from generator.templating.templates import TemplateTree
 
-_NAME = r'[\w.+;:&=$,"-]'
-_MAIL = rf"{_NAME}+@[\w.-]*\.[\w.-]*"
+_NAME = r'\w.+;:&=$,"-'
+_MAIL = rf"(?=[{_NAME}@]*[{_NAME}]@[{_NAME}@]*\.)[{_NAME}@]+"
 _MARKUP = re.compile(
     # An underscore inside a word is no markup; host and file names stay readable in the source.
     r"(?<=[^\W_])(?P<word>_+)(?=[^\W_])"
     # An address becomes a link in GFM, whatever is escaped in it. In a code span it does not.
-    rf"|(?P<mail>(?<!{_NAME}){_MAIL})"
+    rf"|(?P<mail>(?<![{_NAME}@]){_MAIL})"
     # So do these, unless they are escaped; and some viewers draw pictures for :words:.
     r"|(?P<before>(?<![A-Za-z])(?i:https?|ftp)(?=://)|(?<![A-Za-z])(?i:www)(?=\.)"
     r"|(?<![\w:])(?=:[a-z0-9_+-]+:))(?P<link>[:.])"

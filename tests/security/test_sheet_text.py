@@ -78,6 +78,7 @@ TRICKS = (
     "www..", "//a.example", "a.example", "mailto:a@b.example", "a@b.example", "sip:a@b.example",
     "xmpp:a@b.example/c", "a@b", "@", "@a", "a@", "a.b+c-d_e@b.example", "a@b.example.",
     "a@b.example_", "a@@b.example", "0@.A", "a@b.", "a@b.c.", "a@-.b", "\\x@y.z", "\x1b@.",
+    "mailto:a@b.examplemailto:a@.e",
     "$a;b@b.example", "\u00e9@b.example", "a@\u00e9.example",
     "`a@b.example`", "_a@b.example_", "*a@b.example*", "|a@b.example|", "x,a@b.example,y",
     "a@b.example a@c.example", "a\\@b.example", "[a@b.example](c)", "<a@b.example", "a@b.example>",
