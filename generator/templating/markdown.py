@@ -20,7 +20,7 @@ from generator.templating.environment import OPTIONS
 from generator.templating.templates import TemplateTree
 
 _NAME = r'\w.+;:&=$,"-'
-_MAIL = rf"(?=[{_NAME}@]*[{_NAME}]@[{_NAME}@]*\.)[{_NAME}@]+"
+_MAIL = rf"(?=[{_NAME}@]*[{_NAME}]@[{_NAME}@]*\.)[{_NAME}@]*[\w@]"
 _MARKUP = re.compile(
     # An underscore inside a word is no markup; host and file names stay readable in the source.
     r"(?<=[^\W_])(?P<word>_+)(?=[^\W_])"
