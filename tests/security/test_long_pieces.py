@@ -10,7 +10,7 @@ import pytest
 from security.projects import Project
 
 from generator import plain_files
-from generator.rules import base_commands, catalogue, judge
+from generator.rules import base_commands, catalogue, judge, locate
 from generator.rules.locate import Locator
 from generator.templating.templates import TemplateTree
 from generator.writing import entries
@@ -113,6 +113,13 @@ def test_G14_a_line_with_holes_is_compared_from_left_to_right(
         "skype/one.ps1.j2", text
     )
     assert (found is not None) == fits
+
+
+@pytest.mark.parametrize("braces", ["{{", "{%", "{#"])
+def test_G14_what_no_brace_closes_is_looked_for_once(braces: str) -> None:
+    assert locate._parts(braces * 10) == [braces * 10]
+    line = braces * 10_000
+    assert calls(lambda: locate._parts(line)) < 2.5 * line.count("{")
 
 
 def test_G14_names_that_are_refused_are_passed_over_in_the_search(project: Project) -> None:
