@@ -13,7 +13,6 @@ from generator import plain_files
 from generator.rules import base_commands, catalogue, judge, locate
 from generator.rules.locate import Locator
 from generator.templating.templates import TemplateTree
-from generator.writing import entries
 
 pytestmark = pytest.mark.usefixtures("watchdog")
 
@@ -129,8 +128,3 @@ def test_G14_names_that_are_refused_are_passed_over_in_the_search(project: Proje
     count = calls(lambda: locator.template_line("skype/one.ps1.j2", "nothing"))
     assert count < 100_000
     assert calls(lambda: locator.template_line("skype/one.ps1.j2", "nothing")) < 100
-
-
-@pytest.mark.parametrize("text", ["@{ Pattern = ''a" * 20_000, "@{ Pattern = '" + "''" * 200_000])
-def test_G14_reading_a_table_of_values_is_linear(text: str) -> None:
-    assert entries._shown(text)
