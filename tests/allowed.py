@@ -137,8 +137,8 @@ NETBIOS = regex("[A-Za-z0-9][A-Za-z0-9-]{0,14}").filter(
     lambda text: bool(pattern("netbios").fullmatch(text))
 ) | st.sampled_from(["A", "x" * 15, "1-", "read", "WANTED", "apply"])
 THUMBPRINT = regex("[0-9A-Fa-f]{40}")
-SID = regex("S-1-[0-9]{1,10}(-[0-9]{1,10}){1,14}").filter(
-    lambda text: bool(pattern("group").fullmatch(text))
+SID = st.lists(st.integers(0, 2**32 - 1), min_size=2, max_size=15).map(
+    lambda numbers: "-".join(["S-1", *map(str, numbers)])
 )
 GROUP = (
     words("group", 64) | SID | st.sampled_from(["'", "#", "SIG # Begin signature block", "x" * 64])
