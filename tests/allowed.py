@@ -6,14 +6,14 @@ what is made of both must differ in these words alone.
 
 from __future__ import annotations
 
-import re
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import jsonschema_rs
 from hypothesis import strategies as st
 
 from generator.reading import schema_export
@@ -23,9 +23,10 @@ SCHEMA = schema_export.document(TemplateTree.for_project())
 
 
 @cache
-def pattern(kind: str) -> re.Pattern[str]:
-    """The pattern of a kind, from the schema of the spine."""
-    return re.compile(SCHEMA["$defs"]["_runbook"]["$defs"][kind]["pattern"])
+def allowed(kind: str) -> Callable[[str], bool]:
+    """Whether the schema of the spine allows a text as a value of a kind."""
+    rules = {"$defs": SCHEMA["$defs"], "$ref": f"#/$defs/_runbook/$defs/{kind}"}
+    return jsonschema_rs.Draft202012Validator(rules, offline=True).is_valid
 
 
 def leaves(node: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -84,7 +85,7 @@ UNNAMED = "\u0378\ue000\uf8ff\ufdd0\ufffe\uffff\U0001fffe\U000f0000\U0010ffff"
 @cache
 def _allowed(name: str, kind: str) -> str:
     alphabet = UNNAMED if name == "UNNAMED" else scripts()[name]
-    return "".join(c for c in alphabet if pattern(kind).fullmatch(f"a{c}"))
+    return "".join(c for c in alphabet if allowed(kind)(f"a{c}"))
 
 
 def in_script(name: str, kind: str, length: int) -> str:
@@ -99,7 +100,7 @@ def words(kind: str, longest: int) -> st.SearchStrategy[str]:
     one = st.builds(in_script, names, st.just(kind), st.sampled_from([1, 9, longest]))
     spaced = st.lists(one, min_size=2, max_size=9).map(lambda texts: " ".join(texts)[:longest])
     free = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=longest)
-    return (one | spaced | free).filter(lambda text: bool(pattern(kind).fullmatch(text)))
+    return (one | spaced | free).filter(allowed(kind))
 
 
 # --- every kind ------------------------------------------------------------------------------
@@ -128,17 +129,17 @@ def names(longest: int = 253) -> st.SearchStrategy[str]:
     ).map(lambda text: text.replace(".-", ".a"))
     short = st.builds(lambda a, b: f"{a}.{b}", st.sampled_from("abc019"), st.sampled_from("defGH"))
     return (made | full | short).filter(
-        lambda text: len(text) <= longest and bool(pattern("host_name").fullmatch(text))
+        lambda text: len(text) <= longest and allowed("host_name")(text)
     )
 
 
 ID = st.sampled_from(["C", "0", "CHG-1._x", "a" * 40, "COM10", "x" * 39 + "_"])
-NETBIOS = regex("[A-Za-z0-9][A-Za-z0-9-]{0,14}").filter(
-    lambda text: bool(pattern("netbios").fullmatch(text))
-) | st.sampled_from(["A", "x" * 15, "1-", "read", "WANTED", "apply"])
+NETBIOS = regex("[A-Za-z0-9][A-Za-z0-9-]{0,14}").filter(allowed("netbios")) | st.sampled_from(
+    ["A", "x" * 15, "1-", "read", "WANTED", "apply"]
+)
 THUMBPRINT = regex("[0-9A-Fa-f]{40}")
-SID = regex("S-1-[0-9]{1,10}(-[0-9]{1,10}){1,14}").filter(
-    lambda text: bool(pattern("group").fullmatch(text))
+SID = st.lists(st.integers(0, 2**32 - 1), min_size=2, max_size=15).map(
+    lambda numbers: "-".join(["S-1", *map(str, numbers)])
 )
 GROUP = (
     words("group", 64) | SID | st.sampled_from(["'", "#", "SIG # Begin signature block", "x" * 64])

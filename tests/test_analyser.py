@@ -17,8 +17,9 @@ from package import builders
 from tools import ROOT, pwsh
 
 from generator import pipeline
-from generator.package import archive, contents
+from generator.package import contents
 from generator.templating.templates import TemplateTree
+from generator.untrusted import archive
 
 INVENTORIES = ("litwareinc", "contoso")
 VERIFIER = "verifier-of-a-package.ps1"

@@ -120,7 +120,7 @@ class TestStart:
         modules = self.imported(*arguments)
         assert not modules & set(self.HEAVY)
         own = {name for name in modules if name.startswith("generator.")}
-        assert len(own) <= 12
+        assert len(own) <= 16
 
     def test_validate_imports_no_parser_of_scripts_and_no_stage_after_it(self) -> None:
         modules = self.imported("validate", "inventories/litwareinc.yml")

@@ -26,11 +26,20 @@ _NAMED = {
 }
 
 
+MOST_NAMES = 500
+"""Comparing a word with more names would take longer than it helps."""
+
+MOST_MEANT = 1_000
+"""Misspelt keys and choices of one document that are compared with the known ones."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The name that was probably meant, or nothing."""
     import difflib  # noqa: PLC0415  - only where there is a mistake
 
     names = {name.lower().replace("-", "_"): name for name in known}
+    if len(names) > MOST_NAMES or len(word) > MOST_NAMES:
+        return ""
     plain = word.lower().replace("-", "_")
     close = difflib.get_close_matches(plain, list(names), n=1, cutoff=0.6)
     return names[close[0]] if close else ""
@@ -44,6 +53,7 @@ class Sentences:
         self._codes = codes
         self._findings: dict[tuple[Path_, str], Finding] = {}
         self._misspelt: set[Path_] = set()
+        self._compared = 0
 
     def findings(self) -> list[Finding]:
         """All of them, without the missing keys whose misspelt form is a finding already."""
@@ -94,13 +104,17 @@ class Sentences:
 
     def _unknown(self, path: Path_, key: str, schema: Schema) -> None:
         known = schema.get("properties", {})
-        meant = did_you_mean(key, known)
+        meant = self._meant(key, known)
         if meant:
             self._misspelt.add((*path, meant))
         listed = f"known here: {', '.join(known)}" if known else ""
         hint = f"did you mean {show(meant)}?" if meant else listed
         about = (*path, meant or key)
         self._put("01", (*path, key), "unknown key", {}, hint, key=True, about=about)
+
+    def _meant(self, word: str, known: Iterable[str]) -> str:
+        self._compared += 1
+        return did_you_mean(word, known) if self._compared <= MOST_MEANT else ""
 
     def _missing(self, path: Path_, key: str, schema: Schema) -> None:
         about = schema.get("properties", {}).get(key, {})
@@ -131,7 +145,7 @@ class Sentences:
         names = list(dict.fromkeys(str(option) for option in options))
         # Of two numbers that differ in a digit none is more likely.
         word = isinstance(value, str) and not value.isdecimal()
-        meant = did_you_mean(value, names) if word else ""
+        meant = self._meant(value, names) if word else ""
         hint = _written(value, schema) or (f"did you mean {show(meant)}?" if meant else "")
         verdict = f"is none of {', '.join(names)}" if len(names) > 1 else f"is not {names[0]}"
         self._put("04", path, f"{show(value)} {verdict}", {}, hint)

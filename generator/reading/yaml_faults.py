@@ -30,11 +30,7 @@ _REASONS = {
     Why.SPECIAL: ("E003", "this is not an ordinary file", "save it as a file first"),
     Why.DENIED: ("E004", "no permission to read this file", ""),
     Why.OTHER: ("E004", "the file cannot be read", ""),
-    Why.LARGE: (
-        "E005",
-        "the file is too large",
-        f"the limit is {MAX_BYTES // 1024 // 1024} MiB",
-    ),
+    Why.LARGE: ("E005", "the file is too large", "the limit is {mib} MiB"),
 }
 
 _QUOTES = "put the value in quotes"
@@ -114,6 +110,7 @@ def read_text(path: Path, display: str, limit: int = MAX_BYTES) -> str:
         code, message, hint = _REASONS[error.why]
         if error.why is Why.OTHER:
             message = f"{message}: {error.more}"
+        hint = hint.format(mib=limit // 1024**2)
         raise FindingsError([Finding(code, message, display, hint=hint)]) from None
 
 

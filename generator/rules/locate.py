@@ -119,14 +119,17 @@ def _parts(line: str) -> list[str]:
     open_ended: set[str] = set()
     while (at := line.find("{", at)) >= 0:
         closer = _CLOSERS.get(line[at : at + 2])
-        end = line.find(closer, at + 2) if closer and closer not in open_ended else -1
-        if end >= 0:
-            parts.append(line[begin:at])
-            begin = at = end + 2
-        else:
-            # Without this a line of braces would be searched to its end for each of them.
-            open_ended.update([closer] if closer else ())
+        end = -1
+        # A line of braces would be searched to its end for each of them.
+        if closer and closer not in open_ended:
+            end = line.find(closer, at + 2)
+            if end < 0:
+                open_ended.add(closer)
+        if end < 0:
             at += 1
+            continue
+        parts.append(line[begin:at])
+        begin = at = end + 2
     return [*parts, line[begin:]]
 
 

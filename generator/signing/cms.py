@@ -58,7 +58,7 @@ class Envelope:
         ]
         self._sid = structures.IssuerAndSerialNumber(
             issuer=structures.any_value(issuer_of(certificate)),
-            serial_number=certificate.serial_number,
+            serial_number=serial_of(certificate),
         )
         self._signature_algorithm = signature_identifier(kind, used)
 
@@ -205,10 +205,17 @@ def load_certificate(data: bytes) -> x509.Certificate:
     """A certificate from DER; raises MalformedError."""
     with foreign("no certificate that can be read"):
         certificate = x509.load_der_x509_certificate(data)
-        positive = certificate.serial_number > 0
-    if not positive:
-        raise MalformedError("a certificate whose serial number is not positive (RFC 5280)")
+    serial_of(certificate)
     return certificate
+
+
+def serial_of(certificate: x509.Certificate) -> int:
+    """The serial number; raises MalformedError for one that RFC 5280 does not allow."""
+    with foreign("a certificate whose serial number cannot be read"):
+        number = certificate.serial_number
+    if number <= 0:
+        raise MalformedError("a certificate whose serial number is not positive (RFC 5280)")
+    return number
 
 
 @lru_cache(maxsize=256)

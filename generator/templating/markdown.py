@@ -19,17 +19,19 @@ from generator.templating import limits, operations, sandbox
 from generator.templating.sandbox import Fields, Sandbox
 from generator.templating.templates import TemplateTree
 
-_NAME = r'[\w.+;:&=$,"-]'
+_NAME = r'\w.+;:&=$,"-'
+_MAIL = rf"(?=[{_NAME}@]*[{_NAME}]@[{_NAME}@]*\.)[{_NAME}@]*[\w@]"
 _MARKUP = re.compile(
     # An underscore inside a word is no markup; host and file names stay readable in the source.
     r"(?<=[^\W_])(?P<word>_+)(?=[^\W_])"
     # An address becomes a link in GFM, whatever is escaped in it. In a code span it does not.
-    rf"|(?P<mail>(?<!{_NAME}){_NAME}+@[\w.-]*\.[\w.-]*)"
+    rf"|(?P<mail>(?<![{_NAME}@]){_MAIL})"
     # So do these, unless they are escaped; and some viewers draw pictures for :words:.
     r"|(?P<before>(?<![A-Za-z])(?i:https?|ftp)(?=://)|(?<![A-Za-z])(?i:www)(?=\.)"
     r"|(?<![\w:])(?=:[a-z0-9_+-]+:))(?P<link>[:.])"
     # These stand for markup everywhere,
-    r"|(?P<sign>\\(?=[!-/:-@[-`{-~]|$)|[`*_\[\]<|~]|&(?=#?\w+;)"
+    rf"|(?P<sign>\\(?=[!-/:-@[-`{{-~]|$|{_MAIL})"
+    r"|[`*_\[\]<|~]|&(?=#?\w+;)"
     # these at the beginning of a line: headings, quotes, lists, rules, tables,
     r"|^(?:>|\#(?=\#{0,5}(?:\s|$))|[+-](?=\s|$)|[=:-](?=[\s=:-]*$))"
     # and these at the end: of a heading, and in front of a link.

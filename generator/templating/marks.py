@@ -9,6 +9,8 @@ value that has one as [char]0x0002, in a comment as \\u0002.
 from __future__ import annotations
 
 import itertools
+import re
+from collections.abc import Iterator, Sequence
 
 WIDTH = 100
 """Columns of a script."""
@@ -28,6 +30,9 @@ BREAK = "\x05"
 CHARACTERS = (MARK, VALUE, WORDS, BREAK)
 
 _INDENT = 4
+_LONG = 200
+_STRING = re.compile(f"'{VALUE},?'")
+_DATA = re.compile(r"[A-Za-z0-9\s=@{}();,$]*")
 
 
 class Marked(str):
@@ -48,12 +53,16 @@ def text_of(marked: str) -> str:
 
 
 def shape_of(marked: str) -> str:
-    """What rules see: the content of values blanked."""
-    if MARK not in marked:
-        return marked
-    parts = marked.split(MARK)
-    del parts[1::3]
-    return "".join(parts)
+    """What rules see: the content of values blanked.
+
+    Of a long text also without the third and further entries of a list of values, such as one of
+    one or two lines for each server: thousands of them would take long to parse, and tell nothing.
+    """
+    shape = _blanked(marked)
+    if shape.count("\n") < _LONG:
+        return shape
+    lines = shape.split("\n")
+    return "\n".join(lines[at] for at in _telling(lines))
 
 
 def lines_of(marked: str) -> list[int]:
@@ -74,12 +83,57 @@ def lines_of(marked: str) -> list[int]:
             first, soft = soft, soft + ends
         else:
             found += [begins[first]] * ends
-    return found
+    if len(found) <= _LONG:
+        return found
+    return [found[at] for at in _telling(_blanked(marked).split("\n"))]
 
 
 def shown(message: str) -> str:
     """What is said about a shape, as people read it."""
     return message.replace(VALUE, "...").replace(WORDS, "...")
+
+
+def _blanked(marked: str) -> str:
+    if MARK not in marked:
+        return marked
+    parts = marked.split(MARK)
+    del parts[1::3]
+    return "".join(parts)
+
+
+def _telling(lines: Sequence[str]) -> Iterator[int]:
+    """The places of the lines but for entries that two equal ones stand right before."""
+    at = 0
+    while at < len(lines):
+        for size in (1, 2):
+            entry = lines[at : at + size]
+            if entry == lines[at - 2 * size : at - size] == lines[at - size : at] and (
+                _is_entry("\n".join(entry))
+            ):
+                at += size
+                break
+        else:
+            yield at
+            at += 1
+
+
+def _is_entry(text: str) -> bool:
+    """Whether a text is nothing but values, words and brackets that it closes itself.
+
+    No quote, comment or operator is left in it: what stands around it means the same without it.
+    """
+    plain = _STRING.sub("", text)
+    if plain == text or not _DATA.fullmatch(plain):
+        return False
+    opened = ""
+    for sign in plain:
+        if sign in "({":
+            opened += sign
+        elif sign in ")}":
+            if opened[-1:] + sign not in ("()", "{}"):
+                return False
+            opened = opened[:-1]
+    return not opened
 
 
 def _soft(marked: str) -> str:

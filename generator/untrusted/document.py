@@ -41,7 +41,8 @@ def read(data: bytes, schema: Path, display: str) -> Any:
             parse_constant=_no_number,
         )
         _check_depth(found)
-        # Half a character, which JSON can name, is a ValueError here.
+        # Half a character, which JSON can name, is a ValueError here, in keys and values.
+        json.dumps(found, ensure_ascii=False).encode()
         errors = list(islice(validator.iter_errors(found), _SHOWN))
     except RecursionError as error:
         raise IntegrityError(f"{display}: this is no {title} (nested too deep)") from error

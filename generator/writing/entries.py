@@ -14,12 +14,8 @@ from generator.planned import Need, Plan, Runbook, StepTexts
 
 COMMAND = "powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File"
 
-# A name that the product makes up: the script has a pattern and the text that the log shows. Other
-# strings are matched too, so that none is looked into.
-_STRING = "[^']*+(?:''[^']*+)*+"
-_PATTERN = re.compile(
-    rf"@\{{\s*+Pattern = '{_STRING}'[;\s]++Text = '(?P<text>{_STRING})'\s*+\}}|'{_STRING}'?"
-)
+# A name that the product makes up: the script has a pattern and the text that the log shows.
+_PATTERN = re.compile(r"@\{\s*Pattern = '(?:[^']|'')*'[;\s]+Text = '((?:[^']|'')*)'\s*\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,9 +250,7 @@ def _steps(summary: Summary) -> Iterator[SheetStep]:
 @lru_cache(maxsize=4096)
 def _shown(wanted: str) -> tuple[str, ...]:
     """The lines of a table of values, a name that the product makes up as the log shows it."""
-    return tuple(
-        _PATTERN.sub(lambda m: m[0] if m["text"] is None else m["text"], wanted).splitlines()
-    )
+    return tuple(_PATTERN.sub(r"\1", wanted).splitlines())
 
 
 def _number(runbook: Runbook) -> str:

@@ -179,7 +179,7 @@ def test_G05_an_inventory_of_allowed_values_builds_and_reads_back(
 
 
 @pytest.mark.soak
-@examples(150)
+@examples(60)
 @given(inventories())
 def test_G05_many_inventories_of_allowed_values_build_and_read_back(
     judge: Judge, folder: Path, pair: Pair

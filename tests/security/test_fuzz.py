@@ -6,6 +6,7 @@ memory. A seed that fails says how to see it again.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import random
@@ -52,6 +53,8 @@ class Runs:
 
     def run(self, seed: int, *arguments: str) -> int:
         code = cli.run(list(arguments))
+        # A build tells the collector to leave alone what there is, because its process ends soon.
+        gc.unfreeze()
         said = self._capsys.readouterr()
         self.counts[f"{arguments[0]} {code}"] += 1
         if code not in (0, 1, 2):
@@ -102,7 +105,8 @@ def fuzz_inventories(runs: Runs, seeds: Iterable[int]) -> None:
         path = runs.folder / "fuzzed.yml"
         path.write_bytes(mutations.inventory(seed, GOOD, FAULTY))
         code = runs.run(seed, "validate", str(path), "--format", chance.choice(FORMATS))
-        if code == 0 or seed % 25 == 0:
+        # A build takes twenty times as long, and reads an inventory in the same way.
+        if seed % 25 == 0 or (code == 0 and seed % 4 == 0):
             runs.build(seed, path)
         if seed % 50 == 0:
             runs.run(seed, chance.choice(["plan", "graph", "lint"]), str(path))
@@ -156,7 +160,7 @@ def test_G08_fuzzed_inventories(runs: Runs) -> None:
     fuzz_inventories(runs, range(1, 121))
     runs.check()
     assert runs.counts["validate 1"] > 50
-    assert runs.counts["build 0"] > 3
+    assert runs.counts["build 0"] > 2
 
 
 def test_G08_fuzzed_template_trees(runs: Runs) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import shlex
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -82,12 +84,16 @@ def test_G08_a_passphrase_that_does_not_fit_is_an_error(
 
 
 class Endless(io.RawIOBase):
-    """Standard input that never ends."""
+    """Standard input that never ends; whoever would read all of it is told."""
+
+    taken = 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        self.taken += len(buffer)
+        assert self.taken < 10_000_000, "somebody reads all of it"
         buffer[:] = b"x" * len(buffer)
         return len(buffer)
 
@@ -144,8 +150,6 @@ def with_rounds(data: bytes, rounds: int) -> bytes:
 
 
 def pem_of(der: bytes) -> bytes:
-    import base64  # noqa: PLC0415
-
     text = base64.encodebytes(der)
     return (
         b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n" + text + b"-----END ENCRYPTED PRIVATE KEY-----\n"
@@ -230,6 +234,85 @@ def test_G14_rounds_in_a_form_without_lengths_are_found() -> None:
             key_work.refuse_hard_work(data, "key")
 
 
+# Certificates with odd fields.
+
+
+def odd_certificate(*path: int, tag: int | None = None, content: bytes | None = None) -> bytes:
+    """A certificate (RFC 5280) in which the element at this path has another tag or content."""
+    nodes = fuzz.parse(makers.code_certificate(desk.KIND).public_bytes(serialization.Encoding.DER))
+    assert nodes is not None
+    node = nodes[0]
+    for index in path:
+        node = node.parts[index]
+    if tag is not None:
+        node.tag = tag
+    if content is not None:
+        node.parts, node.content = [], content
+    return nodes[0].encode()
+
+
+def doubled_extension() -> bytes:
+    nodes = fuzz.parse(makers.code_certificate(desk.KIND).public_bytes(serialization.Encoding.DER))
+    assert nodes is not None
+    extensions = nodes[0].parts[0].parts[7].parts[0]
+    extensions.parts.append(extensions.parts[0])
+    return nodes[0].encode()
+
+
+UNKNOWN = bytes.fromhex("2a030405")
+CERTIFICATES = {
+    "another version": lambda: odd_certificate(0, 0, 0, content=b"\x63"),
+    "a serial number below zero": lambda: odd_certificate(0, 1, content=b"\xff"),
+    "an unknown signature": lambda: odd_certificate(1, 0, content=UNKNOWN),
+    "an unknown signature inside": lambda: odd_certificate(0, 2, 0, content=UNKNOWN),
+    "an issuer that is none": lambda: odd_certificate(0, 3, content=b"\x31\x02\x05\x00"),
+    "an issuer of no text": lambda: odd_certificate(0, 3, 0, 0, 1, content=b"\xff\xfe"),
+    "times that are none": lambda: odd_certificate(0, 4, 0, content=b"not a time"),
+    "a time of another kind": lambda: odd_certificate(0, 4, 1, tag=0x18, content=b"9999"),
+    "a subject of no text": lambda: odd_certificate(0, 5, 0, 0, 1, content=b"\xc3\x28"),
+    "a subject of another kind": lambda: odd_certificate(0, 5, 0, 0, 1, tag=0x02, content=b"\x01"),
+    "an unknown key": lambda: odd_certificate(0, 6, 0, 0, content=UNKNOWN),
+    "a key that is none": lambda: odd_certificate(0, 6, 1, content=b"\x00\x30\x00"),
+    "extensions that are none": lambda: odd_certificate(0, 7, 0, content=b"\x30\x00"),
+    "an extension that is none": lambda: odd_certificate(0, 7, 0, 1, content=b"\x06\x01\x55"),
+    "an extension twice": doubled_extension,
+    "half of one": lambda: odd_certificate()[:300],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["DER", "PEM"])
+@pytest.mark.parametrize("case", CERTIFICATES)
+def test_G08_a_certificate_with_odd_fields_is_no_traceback(
+    case: str, form: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = CERTIFICATES[case]()
+    if form == "PEM":
+        text = base64.encodebytes(data)
+        data = b"-----BEGIN CERTIFICATE-----\n" + text + b"-----END CERTIFICATE-----\n"
+    (place / "odd.pem").write_bytes(data)
+    (place / "both.pem").write_bytes(makers.key_pem(desk.KIND) + b"\n" + data)
+    (place / "s.ps1").write_bytes(makers.signed())
+    before = desk.everything(place)
+    for command in (
+        ["digest", "a.ps1", "--cert", "odd.pem", "--output", "x.json"],
+        ["sign", "a.ps1", "--key", "key.pem", "--cert", "odd.pem"],
+        ["sign", "a.ps1", *desk.KEY, "--cert", "odd.pem"],
+        ["sign", "a.ps1", "--key", "both.pem"],
+        ["sign", "a.ps1", "--key-command", "no-such-program", "--cert", "odd.pem"],
+        ["verify", "s.ps1", "--anchors", "odd.pem"],
+        ["verify", "s.ps1", "--anchors", "root.pem", "--tsa-anchors", "odd.pem"],
+    ):
+        code = desk.run(*command)
+        shown = capsys.readouterr()
+        assert code < 5, shown.err
+        assert desk.shows_no_control_characters(shown.out + shown.err)
+        if code:
+            assert desk.everything(place) == before
+        for name in before:
+            (place / name).write_bytes(before[name])
+        (place / "x.json").unlink(missing_ok=True)
+
+
 # Commands.
 
 
@@ -294,6 +377,33 @@ def test_G08_a_command_ends_in_time_and_memory(
     assert desk.run(*command, "--key-seconds", seconds) == 2
     assert message in capsys.readouterr().err
     assert desk.everything(place) == before
+
+
+def test_G08_no_more_is_read_of_an_answer_than_a_signature_can_have(place: Path) -> None:
+    note = place / "written"
+    code = (
+        "import os\nfor number in range(4096):\n os.write(1, b'x' * 16384)\n"
+        f" open({str(note)!r}, 'a').write('x')"
+    )
+    key = external.ExternalKey(python(code), makers.code_certificate(desk.KIND))
+    with pytest.raises(SigningError, match="more than 65536 bytes"):
+        key.sign(b"data", SHA256)
+    # What was read, what the pipe holds, and one piece in between.
+    assert len(note.read_text()) < 64
+
+
+def test_G08_a_command_that_has_ended_before_it_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its end of standard input is closed when the hash is written."""
+
+    class Ended(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: object, **options: object) -> None:
+            super().__init__(*arguments, **options)  # type: ignore[call-overload]
+            self.wait()
+
+    monkeypatch.setattr(subprocess, "Popen", Ended)
+    code = "import os; os.write(1, b'x' * 384)"
+    key = external.ExternalKey(python(code), makers.code_certificate(desk.KIND))
+    assert key.sign(b"data", SHA256) == b"x" * 384
 
 
 @pytest.mark.skipif(os.name != "posix", reason="processes of POSIX")

@@ -35,6 +35,12 @@ NAMES: dict[str, Any] = {
 }
 
 FOUR_LOOPS = "".join(f"{{% for s{n} in servers %}}" for n in range(5)) + "{% endfor %}" * 5
+THREE_LOOPS = (
+    "{{% set long = text * 50 %}}"
+    + "".join(f"{{{{% for t{n} in servers %}}}}" for n in range(3))
+    + "{}"
+    + "{{% endfor %}}" * 3
+)
 DIGITS = "{% for a in [1, 2, 3, 4, 5, 6, 7, 8, 9, 0] %}"
 DOUBLED = "{% set x = 'xy' %}" + "{% set x = x + x %}" * 60
 NESTED = "{% set x = [servers, servers] %}" + "{% set x = [x, x] %}" * 60
@@ -43,20 +49,12 @@ ANYWHERE = [
     # Loops inside loops, over values of the inventory and over constants.
     ("T234", FOUR_LOOPS),
     ("T234", DIGITS * 8 + "{% endfor %}" * 8),
-    ("T234", "{% for a in servers if servers == servers %}" * 4 + "{% endfor %}" * 4),
-    # Macros that call one another, and themselves.
-    ("T236", "{% macro m() %}{% if m() %}x{% endif %}{% endmacro %}{% if m() %}x{% endif %}"),
-    (
-        "T236",
-        "{% macro a() %}{% if b() %}{% endif %}{% endmacro %}"
-        "{% macro b() %}{% if a() %}{% endif %}{% endmacro %}{% if a() %}{% endif %}",
-    ),
-    (
-        "T234",
-        "{% macro m(n) %}{% if n and m(n - 1) and m(n - 1) %}x{% endif %}"
-        "{% if n and m(n - 1) %}x{% endif %}{% if n and m(n - 1) %}x{% endif %}{% endmacro %}"
-        "{% if m(35) %}{% endif %}",
-    ),
+    # Few rounds, each of which looks at all of a value.
+    ("T234", THREE_LOOPS.format("{% if servers == servers %}{% endif %}")),
+    ("T234", THREE_LOOPS.format("{% if 1 in servers %}{% endif %}")),
+    ("T234", THREE_LOOPS.format("{% if long[1:] %}{% endif %}")),
+    # Equal parts, of which the hash is made of all hashes.
+    ("T234", "{% set x = (1, 1) %}" + "{% set x = (x, x) %}" * 22 + "{% set y = {x: 1} %}"),
     # Repetition and arithmetic.
     ("T235", "{% if 'x' * 20000000000 %}{% endif %}"),
     ("T235", "{% if 20000000000 * 'x' %}{% endif %}"),
@@ -111,13 +109,26 @@ IN_SCRIPTS = [
     ("T235", f"{DIGITS * 5}{'x' * 100}{'{% endfor %}' * 5}"),
     ("T235", DIGITS * 3 + "{{ text | ps }}" * 5 + "{% endfor %}" * 3),
     (
-        "T235",
+        "T230",
         "{% macro m() %}" + DIGITS * 5 + "x" * 99 + "{% endfor %}" * 5 + "{% endmacro %}{{ m() }}",
     ),
     ("T237", "{{ servers.append(1) | ps }}"),
 ]  # fmt: skip
 
 IN_DOCUMENTS = [
+    # Macros that call one another, and themselves.
+    ("T236", "{% macro m() %}{% if m() %}x{% endif %}{% endmacro %}{% if m() %}x{% endif %}"),
+    (
+        "T236",
+        "{% macro a() %}{% if b() %}{% endif %}{% endmacro %}"
+        "{% macro b() %}{% if a() %}{% endif %}{% endmacro %}{% if a() %}{% endif %}",
+    ),
+    (
+        "T234",
+        "{% macro m(n) %}{% if n and m(n - 1) and m(n - 1) %}x{% endif %}"
+        "{% if n and m(n - 1) %}x{% endif %}{% if n and m(n - 1) %}x{% endif %}{% endmacro %}"
+        "{% if m(35) %}{% endif %}",
+    ),
     ("T234", NESTED + "{{ x }}"),
     ("T234", NESTED + "{{ x | code }}"),
     ("T234", NESTED + "{{ x ~ x }}"),
@@ -143,7 +154,7 @@ def script(project: Project, line: str, **files: str) -> Finding:
 
 
 def document(project: Project, line: str) -> Finding:
-    known = "{% set name = 'x' %}{% set text = 'x' %}{% set servers = [1, 2, 3, 4, 5] * 20 %}"
+    known = "{% set name = 'x' %}{% set text = 'x' * 99 %}{% set servers = [1, 2, 3, 4, 5] * 20 %}"
     project.write(ENTRY, f"{known}\n{line}\n")
     build = a_build()
     with pytest.raises(FindingsError) as caught:
@@ -213,6 +224,15 @@ def test_G04_a_large_template_in_a_loop_costs_what_is_in_it(project: Project) ->
     assert script(project, line, part=part).code == "T234"
 
 
+def test_G04_a_limit_ends_the_build_at_once(project: Project) -> None:
+    """The same step of the next two thousand servers would take as long."""
+    project.step("{% if 'x' * 20000000000 %}{% endif %}")
+    blocks = Blocks(TemplateTree.for_project(project.templates))
+    with pytest.raises(FindingsError, match="T235"):
+        blocks.render(STEP, ["read"], NAMES)
+    assert blocks.findings == []
+
+
 def test_G04_the_command_line_names_template_line_and_limit(project: Project) -> None:
     project.step(FOUR_LOOPS.replace("servers", "[1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3, 4, 5] * 5"))
     said = project.build()
@@ -223,6 +243,26 @@ def test_G04_the_command_line_names_template_line_and_limit(project: Project) ->
     for said in (project.build(), project.run("lint")):
         assert said.code == 1
         assert said.found("T236") == [f"{project.templates}/{STEP}:5:1"], said.text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{% for a in [1] recursive %}{% endfor %}",
+        "{% if host.fqdn.center(99) %}{% endif %}",
+        "{% if exchange.servers.append(1) %}{% endif %}",
+    ],
+)
+def test_G04_what_is_not_available_is_found_without_an_inventory(
+    project: Project, line: str
+) -> None:
+    for name in (STEP, ENTRY):
+        project.place(name).unlink(missing_ok=True)
+    project.step(line)
+    project.write(ENTRY, f"\n\n\n\n{line}\n")
+    said = project.run("lint")
+    places = {place.rpartition(":")[0] for place in said.found("T237")}
+    assert places == {f"{project.templates}/{name}:5" for name in (STEP, ENTRY)}, said.text
 
 
 # --- expressions and sentences ----------------------------------------------------------

@@ -10,10 +10,10 @@ import pytest
 from security.projects import Project
 
 from generator.files import named
-from generator.rules import base_commands, catalogue, judge
+from generator.rules import base_commands, judge, locate
 from generator.rules.locate import Locator
+from generator.syntax import catalogue
 from generator.templating.templates import TemplateTree
-from generator.writing import entries
 
 pytestmark = pytest.mark.usefixtures("watchdog")
 
@@ -115,6 +115,13 @@ def test_G14_a_line_with_holes_is_compared_from_left_to_right(
     assert (found is not None) == fits
 
 
+@pytest.mark.parametrize("braces", ["{{", "{%", "{#"])
+def test_G14_what_no_brace_closes_is_looked_for_once(braces: str) -> None:
+    assert locate._parts(braces * 10) == [braces * 10]
+    line = braces * 10_000
+    assert calls(lambda: locate._parts(line)) < 2.5 * line.count("{")
+
+
 def test_G14_names_that_are_refused_are_passed_over_in_the_search(project: Project) -> None:
     text = "".join(f"{{% include '../x{n}' %}}{{% include 'none{n}' %}}" for n in range(5_000))
     project.write("skype/one.ps1.j2", text)
@@ -122,8 +129,3 @@ def test_G14_names_that_are_refused_are_passed_over_in_the_search(project: Proje
     count = calls(lambda: locator.template_line("skype/one.ps1.j2", "nothing"))
     assert count < 100_000
     assert calls(lambda: locator.template_line("skype/one.ps1.j2", "nothing")) < 100
-
-
-@pytest.mark.parametrize("text", ["@{ Pattern = ''a" * 20_000, "@{ Pattern = '" + "''" * 200_000])
-def test_G14_reading_a_table_of_values_is_linear(text: str) -> None:
-    assert entries._shown(text)

@@ -170,6 +170,25 @@ def test_G08_a_file_of_bad_lines_is_given_up_after_thousands(tmp_path: Path) -> 
     assert len(document.findings) == MAX_FINDINGS
 
 
+def test_G08_thousands_of_misspelt_keys_are_not_compared_with_thousands_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[int] = []
+
+    def count(_word: str, names: list[str], **_: object) -> list[str]:
+        compared.append(len(names))
+        return []
+
+    monkeypatch.setattr("difflib.get_close_matches", count)
+    rules = {"additionalProperties": False, "properties": {f"key{n}": {} for n in range(400)}}
+    text = "".join(f"kez{n}: 1\n" for n in range(5_000))
+    assert len(schema.validate(yaml_source.parse(text, "x.yml"), rules, {})) == 5_000
+    assert len(compared) == 1_000
+    rules["properties"] = {f"key{n}": {} for n in range(1_000)}
+    schema.validate(yaml_source.parse("kez: 1\n", "x.yml"), rules, {})
+    assert len(compared) == 1_000
+
+
 def test_G08_a_long_list_with_an_item_twice_is_looked_through_once() -> None:
     items = ", ".join(f"i{number}" for number in range(100_000))
     document = yaml_source.parse(f"[{items}, i99999]\n", "x.yml")

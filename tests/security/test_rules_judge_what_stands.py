@@ -40,6 +40,7 @@ PRODUCTS = tuple(
     )
 )
 TREE = TemplateTree.for_project()
+EXCHANGE = CATALOGUES["exchange"], "2019"
 
 
 def judge() -> Judge:
@@ -276,6 +277,53 @@ def test_G17_a_list_of_thousands_is_one_value() -> None:
     few, many = ["a", "b"], [f"server{number}" for number in range(2_000)]
     assert ps_list(few).shape == ps_list(many).shape
     assert ps(few).shape == ps(many).shape
+
+
+ENTRY = ps("x").marked
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        f"{ENTRY}",
+        f"{ENTRY},",
+        f"@{{ Hash = {ENTRY}\n    Id = {ENTRY}; Hours = 72 }}",
+        f"{ENTRY} = {ps('y,').marked}",
+        f"Name = {ps(chr(0x416)).marked}",
+        # What is left open, or closed, by one is closed, or opened, by no other.
+        f"@{{ a = {ENTRY}",
+        f"{ENTRY} }}",
+        f"@( {ENTRY}",
+        f"{ENTRY} )\n@( {ENTRY}",
+        f"'a {ENTRY}",
+        f"{ENTRY} '",
+        f'"{ENTRY}',
+        f"{ENTRY} # {ENTRY}",
+        f"<# {ENTRY}",
+        # Code is judged, however often it stands there.
+        f"Get-Nothing {ENTRY}",
+        f"iex {ENTRY}",
+        f"& {ENTRY}",
+        f"exit {ENTRY}",
+        f"{ENTRY} | iex",
+        f"$a = {ENTRY}; $b = {ENTRY}",
+        f"$global:a = {ENTRY}",
+        f"New-Object -TypeName {ENTRY}",
+    ],
+)
+@pytest.mark.parametrize("place", ["wanted", "read", "list"])
+def test_G17_many_entries_tell_what_few_tell(
+    entry: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(count: int, longest: int) -> set[tuple[str, str]]:
+        monkeypatch.setattr(marks, "_LONG", longest)
+        text = f"{entry}\n" * count
+        inner = f"$a = @(\n{text})" if place == "list" else text
+        found = problems(wrapped(inner, "wanted" if place == "wanted" else "read"), *EXCHANGE)
+        assert all(0 < one.line <= count * 2 + 8 for one in found)
+        return {(one.code, one.message) for one in found if one.code not in ("R105", "R150")}
+
+    assert told(150, 20) == told(150, 10**9)
 
 
 # --- as many lines, as much work ------------------------------------------------------------

@@ -358,6 +358,8 @@ def test_G08_a_request_that_is_too_large_is_not_read(capsys: pytest.CaptureFixtu
         (lambda text: text.replace('"format": 2', '"format": ' + "9" * 9999), "signing request"),
         (lambda text: text.replace('"program": ""', '"program": "\\u0000"'), "name of a program"),
         (lambda text: text.replace('"program": ""', '"program": "\\ud800"'), "no signing request"),
+        (lambda text: text.replace('"path": "', '"path": "\\udcff', 1), "no signing request"),
+        (lambda text: text.replace('"title": "', '"title": "\\ud800', 1), "no signing request"),
         (lambda text: text.replace('"url": ""', '"url": "http://["'), "no http or https address"),
         (lambda text: text.replace('"url": ""', '"url": "file:///x"'), "no http or https address"),
         (lambda text: "[" * 100_000, "nested too deep"),

@@ -30,9 +30,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+DROPS = 1_500
+
+
 @contextmanager
-def dripping(quick: bytes, drop: bytes, *, seconds: float = 0.02) -> Iterator[str]:
-    """A server that answers with `quick`, then with one drop after another until the end."""
+def dripping(
+    quick: bytes, drop: bytes, *, seconds: float = 0.02, fallen: list[int] | None = None
+) -> Iterator[str]:
+    """A server that answers with `quick`, then with one drop after another; `fallen` counts."""
     stop = threading.Event()
     server = socket.create_server(("127.0.0.1", 0))
 
@@ -46,9 +51,11 @@ def dripping(quick: bytes, drop: bytes, *, seconds: float = 0.02) -> Iterator[st
                 try:
                     connection.sendall(quick)
                     # Long enough for whoever waits to the end to be noticed.
-                    for _ in range(1_500):
+                    for number in range(DROPS):
                         if stop.wait(seconds):
                             break
+                        if fallen is not None:
+                            fallen[:] = [number]
                         if drop:
                             connection.sendall(drop)
                 except OSError:
@@ -84,11 +91,14 @@ def test_G16_the_limit_of_time_is_for_the_whole_call(
     drip: str, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = desk.everything(place)
-    with dripping(*DRIPS[drip]) as address:
+    fallen = [0]
+    with dripping(*DRIPS[drip], fallen=fallen) as address:
         command = ["sign", desk.FOLDER, "a.ps1", *desk.KEY, "--timestamp", address]
         assert desk.run(*command, "--timestamp-seconds", "0.4") == 3
     assert "no answer within 0.4 seconds" in capsys.readouterr().err
     assert desk.everything(place) == before
+    # Long before the server was done.
+    assert fallen[0] < DROPS / 2
 
 
 def test_G16_the_limit_is_also_for_finding_the_server(
