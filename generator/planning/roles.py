@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -19,6 +18,7 @@ from generator.planned import (
     StepDefinition,
     StepTexts,
 )
+from generator.planning import role_mistakes
 from generator.reading import schema, yaml_source
 from generator.templating import mistakes
 from generator.templating.templates import SPINE, RefusedNameError, TemplateTree, beside
@@ -27,10 +27,6 @@ _FLAGS = (
     "always", "ask", "ends_shell", "otherwise", "relaxed", "repeats", "replicates", "risk",
     "timeout", "wait", "who",
 )  # fmt: skip
-_BLOCKS = {
-    "wanted", "read", "require", "apply", "check", "diagnosis", "undo_require", "undo_risk",
-    "undo_apply",
-}  # fmt: skip
 _WITHOUT_FILE = {"ask", "wait"}
 """Steps with one of these keys are all data."""
 
@@ -43,7 +39,9 @@ def load_products(tree: TemplateTree, environment: jinja2.Environment) -> tuple[
     reader = _Reader(tree, environment)
     products = [reader.product(name) for name in tree.products()]
     if not reader.findings:
-        reader.findings += _check_references(tree, products)
+        reader.findings += role_mistakes.check_references(
+            products, {p.band for p in load_phases(tree)}
+        )
     if reader.findings:
         raise FindingsError(reader.findings)
     return tuple(sorted(products, key=lambda product: (product.order, product.name)))
@@ -127,8 +125,8 @@ class _Reader:
             self.step(f"{product}/{role[0]}", item, document, (*place, "steps", index))
             for index, item in enumerate(data["steps"])
         )
-        self.findings += _repeated_ids(steps, document, place)
-        self.findings += _following(steps, document, place)
+        self.findings += role_mistakes.repeated_ids(steps, document, place)
+        self.findings += role_mistakes.following(steps, document, place)
         needs = tuple(
             NeedDefinition(
                 item["runbook"],
@@ -169,12 +167,16 @@ class _Reader:
         try:
             template = step_file(folder, data)
         except RefusedNameError as error:
-            self.findings.append(_at(document, (*place, "file"), "T217", str(error)))
+            self.findings.append(
+                role_mistakes.finding_at(document, (*place, "file"), "T217", str(error))
+            )
         if template and not _WITHOUT_FILE & data.keys():
             known = len(self.findings)
             blocks = self._blocks(template, document, (*place, "id"))
             if len(self.findings) == known:
-                self.findings += _block_mistakes(data, blocks, template, document, place)
+                self.findings += role_mistakes.block_mistakes(
+                    data, blocks, template, document, place
+                )
         return StepDefinition(
             id=data["id"],
             template=template,
@@ -198,7 +200,7 @@ class _Reader:
             return frozenset(self.environment.get_template(template).blocks)
         except jinja2.TemplateNotFound as error:
             message = f"there is no step file templates/{error.name}"
-            self.findings.append(_at(document, place, "T201", message))
+            self.findings.append(role_mistakes.finding_at(document, place, "T201", message))
         except (jinja2.TemplateError, FindingsError) as error:
             self.findings += mistakes.loading(error, template)
         return frozenset()
@@ -228,93 +230,3 @@ def step_file(folder: str, step: Mapping[str, Any]) -> str:
     By default it is named after the step's id; `../shared.ps1.j2` lies beside the role's folder.
     """
     return beside(folder, step.get("file", step["id"].replace("-", "_") + ".ps1.j2"))
-
-
-def _at(
-    document: yaml_source.Document,
-    place: tuple[str | int, ...],
-    code: str,
-    message: str,
-    hint: str = "",
-) -> Finding:
-    line, column = document.mark(place)
-    return Finding(code, message, document.display, line, column, hint, document.source_line(line))
-
-
-def _block_mistakes(
-    data: Mapping[str, Any],
-    blocks: frozenset[str],
-    template: str,
-    document: yaml_source.Document,
-    place: tuple[str | int, ...],
-) -> Iterator[Finding]:
-    for name in sorted(blocks - _BLOCKS):
-        message = f"templates/{template} has the block '{name}', which no step has"
-        hint = f"a step has {', '.join(sorted(_BLOCKS))}"
-        yield _at(document, (*place, "id"), "T203", message, hint)
-    if not blocks & {"read", "check"}:
-        message = f"templates/{template} has neither a block 'read' nor a block 'check'"
-        yield _at(document, (*place, "id"), "T204", message)
-    if ("wanted" in blocks) != ("read" in blocks):
-        message = f"templates/{template} needs the blocks 'wanted' and 'read' together"
-        yield _at(document, (*place, "id"), "T205", message)
-    if "apply" in blocks and not data.get("repeats"):
-        if "undo_apply" not in blocks:
-            message = f"templates/{template} changes something and has no block 'undo_apply'"
-            yield _at(document, (*place, "id"), "T206", message)
-        if "back" not in data:
-            message = f"step '{data['id']}' changes something and has no texts for its undo"
-            yield _at(document, (*place, "id"), "T207", message, "add 'back' with a title")
-
-
-def _repeated_ids(
-    steps: tuple[StepDefinition, ...],
-    document: yaml_source.Document,
-    place: tuple[str | int, ...],
-) -> Iterator[Finding]:
-    seen: set[str] = set()
-    for index, step in enumerate(steps):
-        if step.id in seen:
-            message = f"step id '{step.id}' stands twice in this runbook"
-            yield _at(document, (*place, "steps", index, "id"), "T208", message)
-        seen.add(step.id)
-
-
-def _following(
-    steps: tuple[StepDefinition, ...],
-    document: yaml_source.Document,
-    place: tuple[str | int, ...],
-) -> Iterator[Finding]:
-    """A step follows others that come before it, and that change something."""
-    changing: set[str] = set()
-    for index, step in enumerate(steps):
-        for at, name in enumerate(step.follows):
-            if name not in changing:
-                message = f"'{name}' is no changing step before '{step.id}' in this runbook"
-                yield _at(document, (*place, "steps", index, "after", at), "T231", message)
-        if step.acts:
-            changing.add(step.id)
-
-
-def _check_references(tree: TemplateTree, products: list[Product]) -> Iterator[Finding]:
-    """Names of other runbooks, phases and served runbooks exist."""
-    runbooks = [r for product in products for role in product.roles for r in role.runbooks]
-    names = {runbook.name: runbook for runbook in runbooks}
-    bands = {phase.band for phase in load_phases(tree)}
-    for runbook in runbooks:
-        place = f"templates/{runbook.source}"
-        for reference, line in [
-            *((need.runbook, need.line) for need in runbook.needs),
-            *((name, runbook.line) for name in runbook.serves),
-        ]:
-            if reference not in names:
-                yield Finding("T210", f"there is no runbook '{reference}'", place, line, 1)
-        if runbook.phase not in bands:
-            message = f"there is no phase '{runbook.phase}' in phases.yml"
-            yield Finding("T211", message, place, runbook.line, 1)
-        for name in runbook.serves:
-            if name in names and not names[name].changes:
-                message = f"'{name}' changes nothing, so no gate can serve it"
-                yield Finding("T212", message, place, runbook.line, 1)
-    for path in {Path(runbook.source) for runbook in runbooks if names[runbook.name] != runbook}:
-        yield Finding("T213", "two runbooks have one name", f"templates/{path}", 1, 1)

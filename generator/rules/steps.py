@@ -75,7 +75,7 @@ def step_length(script: Script, _: Catalogue) -> Answer:
             yield step.line, f"the step has {lines} lines, {STEP_LINES} are allowed"
 
 
-@rule("R151", f"At most {CHANGING_LINES} lines before the engine, or {READ_ONLY_LINES}", "size")
+@rule("R151", "Few enough lines before the engine to review them", "size")
 def reading_length(sizes: Sequence[tuple[str, int]], changes: bool) -> Answer:
     """What a reviewer reads of each script comes before the engine: at most 320 lines where it
     changes something, 800 where it only reads.
