@@ -55,6 +55,7 @@ class TestContents:
             LAST,
             "RUNSHEET.md",
             "SHA256SUMS",
+            "Start-Change.ps1",
             "manifest.json",
             "undo/01-001-undo-directory-register_WEB01.ps1",
             "undo/02-001-undo-directory-set-address_APP01.ps1",
@@ -108,7 +109,7 @@ class TestAgain:
         times = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
         report = bundle.write(a_build(), tmp_path)
         assert report.unchanged
-        assert report.sentence() == f"{folder}: unchanged. Files: 10 as before."
+        assert report.sentence() == f"{folder}: unchanged. Files: 11 as before."
         assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == times
 
     def test_another_build_replaces_what_differs(self, tmp_path: Path) -> None:
@@ -116,7 +117,7 @@ class TestAgain:
         report = bundle.write(a_build(body="second text"), tmp_path)
         assert not report.unchanged
         # The run sheet shows content hashes, so it differs too.
-        assert len(report.comparison.changed) == 10
+        assert len(report.comparison.changed) == 11
         assert b"second text" in (report.folder / FIRST).read_bytes()
 
     def test_stale_files_are_removed(self, tmp_path: Path) -> None:
@@ -146,7 +147,7 @@ class TestAgain:
 
     def test_a_dry_run_tells_the_same_and_writes_nothing(self, tmp_path: Path) -> None:
         report = bundle.write(a_build(), tmp_path / "out", dry_run=True)
-        assert report.sentence().endswith("contoso: would be written. Files: 10 new.")
+        assert report.sentence().endswith("contoso: would be written. Files: 11 new.")
         assert not (tmp_path / "out").exists()
 
 

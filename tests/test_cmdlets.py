@@ -214,7 +214,8 @@ def test_newer_commands_are_not_in_windows_powershell_3(profile: dict[str, Any])
 
 
 def test_functions_are_those_of_the_engine() -> None:
-    script = parse((TEMPLATES / "_runbook" / "engine.ps1").read_text(), engine=True)
+    text = "".join(path.read_text() for path in sorted(TEMPLATES.glob("_runbook/engine*.ps1")))
+    script = parse(text, engine=True)
     functions = {function.name: function for function in own_functions(script)}
     for name, entry in read("_runbook")["functions"].items():
         assert name in functions, name

@@ -320,6 +320,7 @@ def test_a_broken_schema_of_the_templates_is_a_finding_everywhere(
         line.startswith(f"templates/_runbook/{form}.schema.yml:") and "error[T124]" in line
         for line in shown(tree)
     )
+    change(tree, "directory/main/role.yml", "minutes: 5", "minutes: 5\n    unverified: by nobody")
     inventory = tree.roots[0] / "x.yml"
     inventory.write_text(
         "change: {id: C-1, title: x, window: {from: 2027-03-06T22:00:00Z, "

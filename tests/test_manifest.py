@@ -17,6 +17,7 @@ from generator import pipeline
 from generator.built import Build
 from generator.files import names
 from generator.planned import Plan
+from generator.rendering import launcher
 from generator.templating.templates import TemplateTree
 from generator.writing import bundle, manifest
 
@@ -27,6 +28,7 @@ SCHEMA = json.loads(manifest.SCHEMA.read_text("utf-8"))
 def streamed(build: Build) -> bytes:
     """The bytes of the manifest of a build with one document beside it."""
     digests = {one.runbook.file: manifest.sha256(one.data) for one in build.rendered}
+    digests[launcher.NAME] = manifest.sha256(build.launcher.data)
     digests["RUNSHEET.md"] = manifest.sha256(b"text")
     summaries = [one.summary for one in build.rendered]
     return b"".join(manifest.stream(build, summaries, ["RUNSHEET.md"], digests))
@@ -134,7 +136,7 @@ def test_in_parts_it_has_the_bytes_of_the_whole(build: Build) -> None:
 
 def test_hashes_name_every_file_once(made: dict[str, Any]) -> None:
     hashes = manifest.hashes(made)
-    assert len(hashes) == 8
+    assert len(hashes) == 9
     assert hashes["RUNSHEET.md"] == hashlib.sha256(b"text").hexdigest()
 
 

@@ -236,7 +236,7 @@ class TestTrueToTheEngine:
         parameters = re.findall(
             r"^    \[[\w\[\]]+\] \$(\w+)", (SPINE / "parameters.ps1").read_text("utf-8"), re.M
         )
-        assert len(parameters) == 6
+        assert len(parameters) == 7
         for name in (*parameters, "WhatIf"):
             assert f"`-{name}" in sheet()
 
