@@ -291,7 +291,7 @@ CONFIGURED = (
     row("no-master", ORGANIZATION, "No active master of the Central Management Store", 4,
         change=skype(master="")),
     unread(ORGANIZATION, "Get-CsOAuthConfiguration"),
-    unread(ORGANIZATION, "Get-CsManagementStoreReplicationStatus"),
+    unread(ORGANIZATION, "Get-CsManagementStoreReplicationStatus#2"),
 )  # fmt: skip
 
 CERTIFICATE = "skype-prerequisites"
@@ -316,10 +316,10 @@ CERTIFICATES = (
     row("other", CERTIFICATE, "thumbprint was left as", 2, change=skype(assigned=ASSIGNED),
         inventory=PREREQUISITES, done=True, wanted=("oauth-certificate.thumbprint",)),
     unread(CERTIFICATE, "Get-CsCertificate", STOPPED, 1, inventory=PREREQUISITES),
-    unread(CERTIFICATE, "Get-ChildItem", STOPPED, 1, inventory=PREREQUISITES),
+    unread(CERTIFICATE, "Get-ChildItem", STOPPED, 2, inventory=PREREQUISITES),
     row("old-one-lost", f"undo-{CERTIFICATE}", "The certificate from before,", 2,
         change=certificate(HasPrivateKey=False), inventory=ONLY_CERTIFICATE),
-    unread(f"undo-{CERTIFICATE}", "Get-ChildItem", STOPPED, 1, inventory=ONLY_CERTIFICATE),
+    unread(f"undo-{CERTIFICATE}", "Get-ChildItem", STOPPED, 2, inventory=ONLY_CERTIFICATE),
 )  # fmt: skip
 
 GUARD = "skype-prerequisites"
@@ -336,8 +336,9 @@ GUARDED = (
     row("still-trusted", f"undo-{GUARD}", "so contact lists would begin to move. End that", 2,
         change=there(OTHER)),
     row("no-policy", GUARD, "Cannot find 'UserServicesPolicy'", 1, change=skype(policies=[])),
-    *(unread(GUARD, command, STOPPED, 1) for command in (
-        "Get-CsUserServicesPolicy", "Get-CsUserServicesPolicy#2", "Debug-CsUnifiedContactStore")),
+    unread(GUARD, "Get-CsUserServicesPolicy", STOPPED, 1),
+    *(unread(GUARD, command, STOPPED, 2) for command in (
+        "Get-CsUserServicesPolicy#2", "Debug-CsUnifiedContactStore")),
 )  # fmt: skip
 
 READY = "skype-prerequisites"
@@ -346,7 +347,6 @@ LATE = "did not come within 600 s"
 GATES = (READY, REPLICATED, f"undo-{READY}", f"undo-{REPLICATED}")
 COPIES = ("replication.behind", "replication.localCopy")
 REPLICATIONS = (
-    *(row("to-do", gate, (), 0, words=("-WhatIf",), wanted=COPIES) for gate in (READY, REPLICATED)),
     *(row("no-master", gate, ("central-store", "It has no active master. Run: Invoke"), 4,
           change=skype(master=""), env={"LAB_FLAGS": "stuck"}) for gate in GATES),
     *(row("stuck", gate, (LATE, "is behind. Run on it: Restart-Service"), 4,
@@ -355,19 +355,15 @@ REPLICATIONS = (
       for gate in (READY, REPLICATED)),
     row("no-replica", REPLICATED, LATE, 4, change=skype(silentReplicas=[SERVER]),
         wanted=COPIES[:1]),
-    row("no-receipt", REPLICATED, LATE, 4, prepare=forget("skype-partner-application"),
-        words=(*YES, f"-SkipReceipt=30-001-skype-partner-application_{HOST}"), wanted=COPIES[1:]),
     row("stuck-certificate", READY, LATE, 4, inventory=PREREQUISITES, env={"LAB_FLAGS": "stuck"},
         wanted=COPIES),
-    *(unread(REPLICATED, command, STOPPED, 1) for command in (
-        "Get-CsManagementStoreReplicationStatus", "Get-CsOAuthConfiguration",
-        "Get-CsPartnerApplication")),
-    unread(READY, "Get-CsUserServicesPolicy", STOPPED, 1),
-    unread(READY, "Get-CsCertificate", STOPPED, 1, inventory=PREREQUISITES),
+    unread(REPLICATED, "Get-CsManagementStoreReplicationStatus", STOPPED, 1),
 )  # fmt: skip
 
 PARTNER = "skype-partner-application"
 UNDO = f"undo-{PARTNER}"
+ALLOWING = policy("Site:Redmond", True)
+ALLOWED = {"skype.unified_contact_store": "allow"}
 WANTED = {
     "application": ours(Identity="microsoft.exchange"),
     "url": ours(AuthToken="Value=https://old.litwareinc.com/autodiscover/metadata/json/1"),
@@ -392,18 +388,21 @@ PARTNERS = (
     row("online-is-left-alone", PARTNER, (), 0, change=there(ONLINE),
         inventory={"skype.hybrid": True}),
     row("name-taken", PARTNER, "The name 'Exchange' belongs to", 2, change=there(SHAREPOINT)),
-    row("policy", PARTNER, ("Tag:Sales", "lets contact lists move to Exchange. Run first"), 2,
+    row("policy", PARTNER, ("Tag:Sales", "lets contact lists move to Exchange. Run Set-Cs"), 2,
         change=policy("Tag:Sales", True)),
+    row("allowed-again", PARTNER, ("The global policy lets contact lists", "run that first."), 2,
+        change=lambda state: state["skype"]["policies"][0].update(UcsAllowed=True)),
     row("metadata", PARTNER, "The metadata document could not be downloaded", 1,
         change=web(EXCHANGE_URL, status=500)),
     *(unread(PARTNER, command, STOPPED, 1) for command in (
-        "Get-CsOAuthConfiguration", "Get-CsPartnerApplication", "Get-CsPartnerApplication#2",
-        "Get-CsUserServicesPolicy")),
+        "Get-CsOAuthConfiguration", "Get-CsPartnerApplication")),
+    *(unread(PARTNER, command, STOPPED, 2) for command in (
+        "Get-CsPartnerApplication#2", "Get-CsUserServicesPolicy")),
     row("moved", UNDO, ("3 contact lists", "live in Exchange or move there. Bring them back"), 2,
-        change=contact_store(Migrating=1, Migrated=2)),
+        change=all_of(ALLOWING, contact_store(Migrating=1, Migrated=2))),
     row("silent-store", UNDO, "says nothing. Run it by hand until it tells where", 2,
-        change=skype(contactStore=None)),
-    unread(UNDO, "Debug-CsUnifiedContactStore", STOPPED, 1),
+        change=all_of(ALLOWING, skype(contactStore=None))),
+    unread(UNDO, "Debug-CsUnifiedContactStore", STOPPED, 2, inventory=ALLOWED),
     unread(UNDO, "Get-CsPartnerApplication", STOPPED, 1),
 )  # fmt: skip
 
@@ -414,7 +413,7 @@ POOL = {
          "front_ends": [{"fqdn": "atl-fe-002.litwareinc.com"}]},
     ],
 }  # fmt: skip
-LOCAL = "skype-verification"
+LOCAL = "skype-verification@ATL-FE-002"
 
 
 def stale(server: str) -> Change:
@@ -429,10 +428,8 @@ def stale(server: str) -> Change:
 
 
 LOCALS = (
-    row("behind", LOCAL, "local-copy: localCopy is nothing", 4, inventory=POOL,
+    row("behind", LOCAL, "local-copy: localCopy is 'autodiscover-url', wanted is", 4, inventory=POOL,
         change=stale("atl-fe-002.litwareinc.com"), wanted=("local-copy.localCopy",)),
-    unread(LOCAL, "Get-CsPartnerApplication", inventory=POOL),
-    unread(LOCAL, "Get-CsOAuthConfiguration", inventory=POOL),
     row("pool", f"{PREFLIGHT}@ATL-FE-002", "pool: members is ", 4, inventory=POOL,
         change=skype(pools={SERVER: [SERVER], "pool2.litwareinc.com": ["x.litwareinc.com"]})),
 )  # fmt: skip

@@ -517,6 +517,7 @@ function Get-AutodiscoverVirtualDirectory {
 function Get-LabClientAccess {
     param ([string] $Identity, [string] $DomainController)
 
+    Assert-ExchangeController -Name $DomainController
     $facts = Get-LabHost -Name $Identity
     if ($null -eq $facts -or $facts.product -ne 'exchange') {
         Write-Error -Message "Couldn't find object '$Identity'."
@@ -526,6 +527,9 @@ function Get-LabClientAccess {
     $uri = Get-LabField -Object $uris -Name $Identity
     if ($null -eq $uris) {
         $uri = "https://autodiscover.$($facts.domain)/Autodiscover/Autodiscover.xml"
+    }
+    if ($DomainController -like 'DC02.*' -and (Get-LabFlag -Name 'behind')) {
+        $uri = $null
     }
     $values = [pscustomobject] @{
         Name = $Identity; Fqdn = "$Identity.$($facts.domain)"; AutoDiscoverServiceInternalUri = $uri

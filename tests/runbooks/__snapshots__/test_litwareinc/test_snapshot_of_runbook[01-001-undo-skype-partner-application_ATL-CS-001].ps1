@@ -1,16 +1,16 @@
 # =====================================================================================
-# Undo 01-001 - Exchange is no partner application of Skype for Business any more
+# Undo 01-001 - Remove Exchange as a partner application of Skype for Business
 #
 # Change   CHG0012345
-# Run on   atl-cs-001.litwareinc.com   (Skype for Business Server 2015, whole
-#          deployment)
+# Run on   atl-cs-001.litwareinc.com   (Skype for Business Server 2015, Front End)
 # Rights   RTCUniversalServerAdmins and local administrator
 # Needs    the records of 30-001-skype-partner-application_ATL-CS-001 on this server
 # Effect   What uses Exchange from Skype for Business stops. Refused while a contact
 #          list lives in Exchange, because its user would lose it.
 #
 # Steps    1   Remove Exchange as a partner application
-#          2   Put back the Exchange Autodiscover URL
+#          2   Restore the Exchange Autodiscover URL
+#          3   Replicate the trust to the Front Ends
 #
 # Preview  powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File <this> -WhatIf
 # Exit     0 done, 1 failed, 2 refused and nothing changed, 3 declined, 4 not verified
@@ -25,6 +25,7 @@ param (
     [string] $ReceiptPath = '',
     [string[]] $SkipReceipt = @(),
     [string[]] $KeepPresent = @(),
+    [string[]] $AcceptRisk = @(),
     [switch] $OutsideWindow,
     [string] $Reason = ''
 )
@@ -40,22 +41,23 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '3750393822f607ad88d968144d30373c758ca471637466fba00995179604a211'
+    ContentHash = '9e81e5d889296eb4c388cec19925b3e7313a00c605d475f11ebb4bfacd07e5ef'
     Signer = @()
     Window = $null
     Needs = @()
-    Undoes = @{
-        Id = '30-001-skype-partner-application_ATL-CS-001'
-        Hash = 'b64733d94f3da394140cad8f5e30d6f9073b3f0eda8eec340e3af38cd3ceca3c'
-    }
+    Serves = @()
+    Undoes = '30-001-skype-partner-application_ATL-CS-001'
     Voids = @('30-001-skype-partner-application_ATL-CS-001')
+    Witness = $false
     Commands = @(
         'Debug-CsUnifiedContactStore', 'Export-CsConfiguration', 'Get-CsManagementConnection',
-        'Get-CsOAuthConfiguration', 'Get-CsPartnerApplication', 'Remove-CsPartnerApplication',
+        'Get-CsManagementStoreReplicationStatus', 'Get-CsOAuthConfiguration',
+        'Get-CsPartnerApplication', 'Get-CsUserServicesPolicy',
+        'Invoke-CsManagementStoreReplication', 'Remove-CsPartnerApplication',
         'Set-CsOAuthConfiguration')
     Members = @('RTCUniversalServerAdmins')
     Rights = 'Ask for RTCUniversalServerAdmins, then sign out and in again.'
-    Next = 'undo/02-001-undo-skype-replication_ATL-CS-001.ps1 on ATL-CS-001'
+    Next = 'undo/02-001-undo-exchange-partner-application_ATL-EXCHANGE-00.ps1 on ATL-EXCHANGE-00, with the receipt of this one'
     Help = 'Skype for Business team, with the evidence file'
     Steps = @()
 }
@@ -86,7 +88,7 @@ $Runbook.Save = {
 }
 
 # =====================================================================================
-# Step 1 of 2 - Remove Exchange as a partner application
+# Step 1 of 3 - Remove Exchange as a partner application
 #
 # Why      30-001-skype-partner-application_ATL-CS-001 made it.
 # Effect   Skype for Business refuses the tokens of Exchange.
@@ -96,7 +98,9 @@ $Runbook.Steps += , @{
     Number = 1
     Id = 'partner-application'
     Title = 'Remove Exchange as a partner application'
+    Text = '3c2ac2d9154ba56d9655aeee7be0d5259d72ce1fb18f6b9e9b36d8e452bdd220'
     Replicates = $true
+    Count = 'How many contact lists live in Exchange or move there?'
     Wanted = [ordered] @{
         application = 'Exchange'
         url = 'https://autodiscover.litwareinc.com/autodiscover/metadata/json/1'
@@ -116,8 +120,14 @@ $Runbook.Steps += , @{
             enabled = @($found | ForEach-Object -Process { $_.Enabled })
         }
     }
-    Require = {
+    Risk = {
         # A user whose contact list lives in Exchange would be left without it.
+        # No list has moved before (preflight), and while every policy denies it none can.
+        $allowing = @(Get-CsUserServicesPolicy -ErrorAction Stop | Where-Object -FilterScript {
+                [string] $_.UcsAllowed -ne 'False' })
+        if ($allowing.Count -eq 0) {
+            return
+        }
         foreach ($pool in @(
                 'atl-cs-001.litwareinc.com')) {
             $stores = @(Debug-CsUnifiedContactStore -PoolFqdn $pool -ErrorAction Stop)
@@ -146,7 +156,7 @@ $Runbook.Steps += , @{
 }
 
 # =====================================================================================
-# Step 2 of 2 - Put back the Exchange Autodiscover URL
+# Step 2 of 3 - Restore the Exchange Autodiscover URL
 #
 # Why      30-001-skype-partner-application_ATL-CS-001 set it.
 # Effect   Skype for Business no longer finds mailboxes through it.
@@ -155,7 +165,8 @@ $Runbook.Steps += , @{
 $Runbook.Steps += , @{
     Number = 2
     Id = 'autodiscover-url'
-    Title = 'Put back the Exchange Autodiscover URL'
+    Title = 'Restore the Exchange Autodiscover URL'
+    Text = '0c8278aa0efd4fdb2e47a56abf710d9bd36b9bdc416a5b67292d9314b34c0242'
     Replicates = $true
     Wanted = [ordered] @{
         url = 'https://autodiscover.litwareinc.com/autodiscover/autodiscover.svc'
@@ -176,9 +187,207 @@ $Runbook.Steps += , @{
 }
 
 # =====================================================================================
+# Step 3 of 3 - Replicate the trust to the Front Ends
+#
+# Why      Each Front End works from its own copy; what follows would meet the old one.
+# Effect   None for users.
+# Done     Every Front End of the inventory is up to date, and the copy of this one is
+#          as the steps before left the store.
+# =====================================================================================
+$Runbook.Steps += , @{
+    Number = 3
+    Id = 'replication'
+    Title = 'Replicate the trust to the Front Ends'
+    Text = 'e73e2fc01441b5c418e94ee3b321ba862e96158d5c5378574a3d74f0311eaaf7'
+    Follows = @('autodiscover-url', 'partner-application')
+    Repeats = $true
+    TimeoutSeconds = 600
+    Wanted = [ordered] @{
+        behind = @()
+        localCopy = @(
+            'autodiscover-url', 'partner-application')
+    }
+    Read = {
+        param ($source, $past)
+        # Front Ends alone: an Edge Server may be behind for reasons that are not ours.
+        $replicas = @(Get-CsManagementStoreReplicationStatus -ErrorAction Stop)
+        $servers = 'atl-cs-001.litwareinc.com'
+        $behind = @(foreach ($server in $servers.Split(' ')) {
+                if (@($replicas | Where-Object -FilterScript {
+                            $_.ReplicaFqdn -eq $server -and [string] $_.UpToDate -eq 'True' }
+                    ).Count -ne 1) {
+                    $server
+                }
+            })
+        # That a replica is up to date can still be said from before: the copy of this server must
+        # also show what the steps before left.
+        $left = $past['01-001-undo-skype-partner-application_ATL-CS-001']
+        $shown = @()
+        $oauth = Get-CsOAuthConfiguration -LocalStore -ErrorAction Stop
+        if ($left -is [hashtable] -and
+            "$($oauth.ExchangeAutodiscoverUrl)" -eq "$($left.State['autodiscover-url'].url)") {
+            $shown += 'autodiscover-url'
+        }
+        $all = @(Get-CsPartnerApplication -LocalStore -ErrorAction Stop)
+        # An application that uses the authorisation server is the online trust, not ours.
+        $found = @($all | Where-Object -FilterScript {
+                $_.ApplicationIdentifier -eq '00000002-0000-0ff1-ce00-000000000000' -and
+                [string] $_.AuthToken -notmatch 'UseOAuthServer$' })
+        $here = @($found | ForEach-Object -Process {
+                $_.Identity
+                [string] $_.AuthToken -replace '^Value='
+                $_.ApplicationTrustLevel
+                $_.Enabled })
+        if ($left -is [hashtable]) {
+            $made = $left.State['partner-application']
+            $there = @($made.application; $made.url; $made.trust; $made.enabled)
+            if ("$here".Trim() -eq "$there".Trim()) {
+                $shown += 'partner-application'
+            }
+        }
+        [ordered] @{ behind = $behind; localCopy = $shown }
+    }
+    Apply = {
+        param ($before, $present)
+        # It comes by itself, but not at once; this makes it begin now.
+        $here = 'atl-cs-001.litwareinc.com'
+        foreach ($server in @(@($present.behind) + $here | Select-Object -Unique)) {
+            Invoke-CsManagementStoreReplication -ReplicaFqdn $server -ErrorAction Stop
+        }
+    }
+    Diagnosis = @(
+        @{
+            Id = 'central-store'
+            Text = 'The Central Management Store has an active master'
+            Check = {
+                $central = @{ CentralManagementStoreStatus = $true; ErrorAction = 'Stop' }
+                $store = Get-CsManagementStoreReplicationStatus @central
+                $problems = @()
+                if (-not [string] $store.ActiveMasterFqdn) {
+                    $problems += 'It has no active master. Run: Invoke-CsManagementServerFailover'
+                }
+                @{ Saw = "the master is '$($store.ActiveMasterFqdn)'"; Problems = $problems }
+            }
+        }
+        @{
+            Id = 'replicas'
+            Text = 'Every Front End has reported that it is up to date'
+            Check = {
+                $replicas = @(Get-CsManagementStoreReplicationStatus -ErrorAction Stop)
+                $saw = @($replicas | ForEach-Object -Process {
+                        "$($_.ReplicaFqdn) $($_.UpToDate) $($_.LastStatusReport)" })
+                $servers = 'atl-cs-001.litwareinc.com'
+                $problems = @(foreach ($server in $servers.Split(' ')) {
+                        if (-not @($saw -match [regex]::Escape("$server True")).Count) {
+                            "$server is behind. Run on it: Restart-Service -Name REPLICA; then " +
+                            'run this again.'
+                        }
+                    })
+                @{ Saw = $saw; Problems = $problems }
+            }
+        }
+    )
+}
+
+# =====================================================================================
+# Engine, part undo - the same text in every runbook that rolls back
+# =====================================================================================
+
+function Test-StepValueBetween ([object] $Before, [object] $Left, [object] $Present) {
+    # Undo: as it was, as this change left it, or a list on the way from one to the other.
+    $same = (Test-StepValue -Wanted $Before -Present $Present) -or
+    (Test-StepValue -Wanted $Left -Present $Present)
+    $single = $Present -is [string] -or $Left -is [System.Collections.IDictionary]
+    if ($same -or $single) { return $same }
+    $either = @($Before) + @($Left)
+    $both = @($Before | Where-Object -FilterScript { @($Left) -contains $_ })
+    $foreign = @($Present | Where-Object -FilterScript { $either -notcontains $_ })
+    $lost = @($both | Where-Object -FilterScript { $Present -notcontains $_ })
+    $foreign.Count + $lost.Count -eq 0
+}
+
+function Get-UndoReason ([hashtable] $Step) {
+    # Only what this change left, by value and by identity, may be taken back.
+    $left = $Step.Wanted
+    if ($Step.After) { $left = $Step.After }
+    $proven = $Step.After -and $Step.After.Proof -eq 'changed'
+    $keep = "keep the whole step with -KeepPresent '$($Step.Id)' -Reason '...'"
+    $Step.Unproven = @()
+    foreach ($name in $Step.Wanted.Keys) {
+        $now = Format-StepValue -Value $Step.Present[$name]
+        $state = @{ Before = $Step.Before[$name]; Left = $left[$name] }
+        if (-not (Test-StepValueBetween @state -Present $Step.Present[$name])) {
+            "$name is $now, this change left $(Format-StepValue -Value $left[$name]). " +
+            "Ask who changed it; put it back, or $keep."
+        }
+        if (-not $proven -and $Step.Todo -contains $name) { $Step.Unproven += "$name $now" }
+        if (-not $Step.After) { continue }
+        $ours = @($Step.Before.Identity[$name]) + @($Step.After.Identity[$name])
+        $foreign = @($Step.Present.Identity[$name] | Where-Object -FilterScript {
+                $_ -and $ours -notcontains $_ })
+        if ($foreign.Count -gt 0) {
+            "$name $now is not what this change made: it has the identity " +
+            "$(Format-StepValue -Value $foreign). Remove it by hand if it shall go, or $keep."
+        }
+    }
+}
+
+function Get-OrphanReason ([hashtable] $Step) {
+    # Undo without records: what looks like ours is named and left alone, unless undo left it so.
+    $own = Find-Receipt -Id $Runbook.Id
+    $left = @{}
+    if ($own -and $Runbook.Good -contains $own.Receipt.outcome) {
+        $left = ConvertTo-StepValue -Value @($own.Receipt.steps)[$Step.Number - 1].state
+    }
+    $alike = @(foreach ($name in $Step.Wanted.Keys) {
+            $wanted = $Step.Wanted[$name]
+            $same = @($Step.Present[$name] | Where-Object -FilterScript { $_ -and (
+                        $wanted -contains $_ -or (Test-StepValue -Wanted $wanted -Present $_)) })
+            $known = (Test-Kept -Step $Step -Name $name) -or ($left.Contains($name) -and
+                (Test-StepValue -Wanted $left[$name] -Present $Step.Present[$name]))
+            if ($same.Count -gt 0 -and -not $known) { "$name is $(Format-StepValue -Value $same)" }
+        })
+    if ($alike.Count -gt 0) {
+        "$($Step.Id): $($alike -join ', '), as $($Runbook.Undoes) would leave it. There is no " +
+        'record of it here, nothing was taken back. Find the records, or keep the whole step ' +
+        "with -KeepPresent '$($Step.Id)' -Reason '...'."
+    }
+}
+
+function Get-RiskReason ([hashtable] $Step, [object] $Before) {
+    # Data of users would be harmed: reasons as from Require. Where reading that fails, and only
+    # there, a person may go past it who has looked by hand.
+    try { return & $Step.Risk $Before $Step.Present } catch { $text = Get-FailureText -Failure $_ }
+    if ($Step.RiskAccepted) { return }
+    if ($Runbook.Given.AcceptRisk -notcontains $Step.Id -or $Runbook.Preview) {
+        return "$($Step.Count) That cannot be read: $text Repair that, then run this again. If " +
+        'it cannot be repaired, look by hand, and if who owns these data agrees, use ' +
+        "-AcceptRisk '$($Step.Id)' -Reason '...'."
+    }
+    $null = Confirm-Question -Step $Step -Hold -Question "$text Go on without this reading?"
+    $count = Read-Answer -Question "$($Step.Count) Type the number that you read by hand"
+    Write-StepEvent -Step $Step -Status 'answer' -Lines "$($Step.Count) $count."
+    if ($count -ne '0') { return "$($Step.Count) By hand somebody read '$count', wanted is 0." }
+    Add-Override -Message "$($Step.Id): $text The risk is accepted."
+    $Step.RiskAccepted = $true
+}
+
+function Clear-UndoneRecord {
+    # After-records first: a cut-off here leaves a state that any run can go on from.
+    $stamp = (Get-UtcText) -replace '[:.]', ''
+    foreach ($kind in 'After', 'Before') {
+        foreach ($step in $Runbook.Steps) {
+            $path = Get-RecordPath -Step $step -Kind $kind
+            if (-not [System.IO.File]::Exists($path)) { continue }
+            [System.IO.File]::Move($path, "$path.undone-$stamp")
+        }
+    }
+}
+
+# =====================================================================================
 # Engine - from here to the end of the file every runbook has the same text
 #   1 Tools      2 Evidence      3 Guards      4 Receipts      5 Judging a step
-#   6 Working a step             7 Checks      8 The run
+#   6 Working a step             7 Hold points, waits, checks      8 The run
 # All state stands in the table $Runbook, which is read-only while the vendor's shell loads.
 # Whatever can refuse answers with sentences; they are collected and shown together.
 # =====================================================================================
@@ -240,6 +449,15 @@ function Get-Field ([object] $Object, [string] $Name) {
     if ($property) { $property.Value }
 }
 
+function Get-FailureText ([System.Management.Automation.ErrorRecord] $Failure) {
+    # The command that failed, where PowerShell knows it, and what it said.
+    $command = [string] $Failure.CategoryInfo.Activity
+    if ($command -notmatch '^\w+-\w+$') { $command = [string] $Failure.InvocationInfo.MyCommand }
+    $text = $Failure.Exception.GetBaseException().Message
+    if ($command -match '^\w+-\w+$') { $text = "${command}: $text" }
+    $text
+}
+
 function Write-RunbookFile ([string] $Path, [object] $Value) {
     # Whole file or none, on the disk when this returns.
     $bytes = $Runbook.Utf8.GetBytes((ConvertTo-RunbookJson -Value $Value))
@@ -256,49 +474,6 @@ function Write-RunbookFile ([string] $Path, [object] $Value) {
     } else {
         [System.IO.File]::Move($fresh, $Path)
     }
-}
-
-function Get-WebAnswer ([string] $Url, [string] $Token) {
-    # The only web access. It never throws: Status is 0 when nobody answered, and Problem says
-    # why. Certificates are judged by Windows. Join the texts of a header before you search
-    # them: .NET Framework divides some headers at their commas.
-    $found = @{
-        Url = $Url; Status = 0; Problem = ''; Headers = @{}; Body = ''; Date = $null; Proxy = ''
-    }
-    $response = $null
-    $ProgressPreference = 'SilentlyContinue'
-    try {
-        # Zero is the choice of Windows itself: adding TLS 1.2 (3072) would take others away.
-        $allow = [System.Net.ServicePointManager]::SecurityProtocol
-        if ([int] $allow) { [System.Net.ServicePointManager]::SecurityProtocol = $allow -bor 3072 }
-        $proxy = [System.Net.WebRequest]::DefaultWebProxy
-        if ($proxy -and -not $proxy.IsBypassed([uri] $Url)) {
-            $found.Proxy = [string] $proxy.GetProxy([uri] $Url)
-        }
-        $ask = @{ Uri = $Url; UseBasicParsing = $true; TimeoutSec = 30; ErrorAction = 'Stop' }
-        if ($Token) { $ask.Headers = @{ Authorization = "Bearer $Token" } }
-        $answer = Invoke-WebRequest @ask
-        $response = $answer.BaseResponse
-        $found.Body = $answer.Content
-        if ($found.Body -is [byte[]]) { $found.Body = $Runbook.Utf8.GetString($found.Body) }
-    } catch {
-        # A refusal such as 401 is an answer as well; its body stands in the details.
-        $found.Body = [string] $_.ErrorDetails
-        $response = Get-Field -Object $_.Exception -Name 'Response'
-        $kind = [string] (Get-Field -Object $_.Exception -Name 'Status')
-        if (-not $kind) { $kind = $_.Exception.GetType().Name }
-        $found.Problem = "${kind}: $($_.Exception.GetBaseException().Message)"
-    }
-    if ($response) {
-        $found.Problem = ''
-        $found.Status = [int] $response.StatusCode
-        foreach ($name in $response.Headers.AllKeys) {
-            $found.Headers[$name.ToLowerInvariant()] = [string[]] $response.Headers.GetValues($name)
-        }
-        $at = [string] $response.Headers['Date'] -as [datetime]
-        if ($at) { $found.Date = $at.ToUniversalTime() }
-    }
-    $found
 }
 
 # --- 2 Evidence: what the operator sees is what is recorded --------------------------
@@ -412,19 +587,16 @@ function Get-PlaceProblem {
     if ($hash -ne $Runbook.ContentHash) {
         "The text of this file was changed (now $hash). Fetch the approved file again."
     }
-    if ($Runbook.Signer) { Get-SignerProblem -Path $PSCommandPath -Signer $Runbook.Signer }
+    if ($Runbook.Signer) { Get-SignerProblem -Path $PSCommandPath -Signer $Runbook.Signer -Own }
 }
 
 function Get-ParameterProblem {
     # An override without a reason, or one that names nothing, must not pass in silence.
     $given = $Runbook.Given
-    $override = $given.OutsideWindow -or $given.SkipReceipt -or $given.KeepPresent
+    $override = $given.OutsideWindow -or $given.SkipReceipt -or $given.KeepPresent -or
+    $given.AcceptRisk
     if ($override -and -not $given.Reason) {
         "An override needs -Reason '...'. Give the reason that the auditor shall read."
-    }
-    $needed = @($Runbook.Needs | ForEach-Object -Process { $_.Id })
-    foreach ($id in $given.SkipReceipt | Where-Object -FilterScript { $needed -notcontains $_ }) {
-        "-SkipReceipt $id is no receipt that this runbook asks for. Name one of: $needed."
     }
     foreach ($name in $given.KeepPresent) {
         $fits = @($Runbook.Steps | Where-Object -FilterScript {
@@ -432,6 +604,13 @@ function Get-ParameterProblem {
         if ($fits.Count -eq 0) {
             "-KeepPresent $name names no value here. Write 'step.name' as a line above shows " +
             "it; in undo a step stays whole: 'step'."
+        }
+    }
+    foreach ($name in $given.AcceptRisk) {
+        $fits = @($Runbook.Steps | Where-Object -FilterScript { $_['Risk'] -and $_.Id -eq $name })
+        if ($fits.Count -eq 0) { "-AcceptRisk $name names no risk here. Leave it out." }
+        if ($given.Unattended) {
+            "-AcceptRisk $name is asked, so it cannot be given with -Unattended."
         }
     }
     if ($given.ReceiptPath) {
@@ -443,10 +622,10 @@ function Get-ParameterProblem {
     }
 }
 
-function Get-SignerProblem ([string] $Path, [string[]] $Signer) {
+function Get-SignerProblem ([string] $Path, [string[]] $Signer, [switch] $Own) {
     # One sentence when a file is not as one of its signers (thumbprint, part of subject) left it.
     $again = 'Restore it from the installation media of this build.'
-    if ($Path -eq $PSCommandPath) { $again = 'Fetch the approved file again.' }
+    if ($Own) { $again = 'Fetch the approved file again.' }
     if (-not [System.IO.File]::Exists($Path)) { return "$Path is missing. $again" }
     $signature = Get-AuthenticodeSignature -LiteralPath $Path -ErrorAction Stop
     $subject = $thumbprint = ''
@@ -496,20 +675,28 @@ function Initialize-Folder ([string] $Path) {
     # Rights are given by SID: any language of Windows. What lies in the folder is judged by
     # owner only while the folder was not ours yet: afterwards nobody else could put it there.
     $icacls = "$env:SystemRoot\System32\icacls.exe"
-    if (-not [System.IO.Directory]::Exists($Path)) {
+    $new = -not [System.IO.Directory]::Exists($Path)
+    if ($new) {
         $null = [System.IO.Directory]::CreateDirectory($Path)
         $null = & $icacls $Path '/setowner' '*S-1-5-32-544'
     }
     Assert-NoProblem -Problems (Get-OwnerProblem -Path $Path)
     if (Test-OnlyOurs -Path $Path) { return }
+    # Explorer adds an entry for whoever opens the folder with it: such entries go, and are told.
+    $found = (Get-Acl -LiteralPath $Path -ErrorAction Stop).Sddl
+    $null = & $icacls $Path '/reset'
     $rights = '*S-1-5-32-544:(OI)(CI)F', '*S-1-5-18:(OI)(CI)F'
     $null = & $icacls $Path '/inheritance:r' '/grant:r' $rights[0] $rights[1]
     if (-not (Test-OnlyOurs -Path $Path)) {
-        Exit-Runbook -Code 2 -Message ("The rights of $Path could not be closed to others. " +
-            'Take the other entries away by hand, then run this again.')
+        $now = (Get-Acl -LiteralPath $Path -ErrorAction Stop).Sddl
+        Exit-Runbook -Code 2 -Message ("The rights of $Path could not be closed to others: $now. " +
+            "Run: icacls.exe `"$Path`" /reset, then icacls.exe `"$Path`" /inheritance:r /grant:r " +
+            "$($rights -join ' '), then run this again.")
     }
-    $found = [System.IO.Directory]::GetFileSystemEntries($Path)
-    Assert-NoProblem -Problems @($found | ForEach-Object -Process { Get-OwnerProblem -Path $_ })
+    if ($new) { return }
+    $Runbook.TakenAway += "$Path had the rights $found; those of others were taken away."
+    $files = [System.IO.Directory]::GetFileSystemEntries($Path)
+    Assert-NoProblem -Problems @($files | ForEach-Object -Process { Get-OwnerProblem -Path $_ })
 }
 
 function Open-RunbookFolder {
@@ -518,20 +705,28 @@ function Open-RunbookFolder {
     $folder = Join-Path -Path $parent -ChildPath $Runbook.Change
     Initialize-Folder -Path $parent
     Initialize-Folder -Path $folder
-    $open = (Join-Path -Path $folder -ChildPath 'lock'), 'OpenOrCreate', 'Write', 'None'
+    $lock = Join-Path -Path $folder -ChildPath 'lock'
+    $holder = Join-Path -Path $folder -ChildPath 'lock.json'
     try {
+        $open = $lock, 'OpenOrCreate', 'Write', 'None'
         $Runbook.Lock = New-Object -TypeName System.IO.FileStream -ArgumentList $open
-    } catch {
-        $text = "Another runbook of $($Runbook.Change) is running on this server. Wait for its end."
-        Exit-Runbook -Code 2 -Message $text
+    } catch [System.IO.IOException] {
+        $by = Read-RunbookJson -Path $holder
+        if ($by) { $by = ": $($by.runbook), process $($by.process) of $($by.operator)" }
+        Exit-Runbook -Code 2 -Message ("Another runbook of $($Runbook.Change) is running on this " +
+            "server$by. Wait for its end.")
     }
     Open-RunbookEvidence -Path (Join-Path -Path $folder -ChildPath "$($Runbook.Id).jsonl")
     $Runbook.Folder = $folder
+    Write-RunbookFile -Path $holder -Value ([ordered] @{
+            process = $PID; operator = $Runbook.Operator; runbook = $Runbook.Id; since = Get-UtcText
+        })
     $text = "$($Runbook.Id) $($Runbook.ContentHash)"
     Write-RunbookEvent -Status 'open' -Message $text -Data ([ordered] @{
             host = $env:COMPUTERNAME; operator = $Runbook.Operator; file = $PSCommandPath
             powershell = $Runbook.PowerShell; parameters = $Runbook.Given
         })
+    foreach ($text in $Runbook.TakenAway) { Write-RunbookEvent -Status 'rights' -Message $text }
     foreach ($name in $Runbook.Given.KeepPresent) { Add-Override -Message "$name is kept." }
 }
 
@@ -543,6 +738,7 @@ function Get-WindowProblem {
     $now = (Get-Date).ToUniversalTime()
     if ($now -ge $from -and $now -lt $until) { return }
     $text = "It is $(Get-LocalText), outside the change window $($Runbook.Window -join ' to ')."
+    if ($Runbook.Preview) { return Write-RunbookEvent -Status 'window' -Message $text }
     if ($Runbook.Given.OutsideWindow) { return Add-Override -Message $text }
     "$text Come back in time, or use -OutsideWindow -Reason '...'."
 }
@@ -565,6 +761,44 @@ function Get-RightsProblem {
 }
 
 # --- 4 Receipts: what ran before this, in which order, on which host -----------------
+function Get-TableProblem {
+    # Reads which content hashes count for which runbook: the table in Start-Change.ps1. No runbook
+    # holds the hash of another, so that mending one changes no other. It is text here, never run.
+    $folder = [System.IO.Path]::GetDirectoryName($PSCommandPath)
+    if ($Runbook.Id -cmatch '^[0-9]+-[0-9]+-undo-') {
+        $folder = [System.IO.Path]::GetDirectoryName($folder)
+    }
+    $path = Join-Path -Path $folder -ChildPath 'Start-Change.ps1'
+    if (-not [System.IO.File]::Exists($path)) {
+        return "There is no $path. Copy the whole folder of the change to this server."
+    }
+    if ($Runbook.Signer) { Get-SignerProblem -Path $path -Signer $Runbook.Signer -Own }
+    $id = ''
+    foreach ($line in [System.IO.File]::ReadAllLines($path)) {
+        if ($line -cmatch "^    @\{ Id = '([A-Za-z0-9._-]+)'$") {
+            $id = $Matches[1]
+            $Runbook.Table[$id] = @()
+        } elseif ($id -and $line -cmatch "^        (?:Counts = )?'([0-9a-f]{64})'(?:,| \})$") {
+            $Runbook.Table[$id] += $Matches[1]
+        }
+    }
+    if ($Runbook.Table[$Runbook.Id] -notcontains $Runbook.ContentHash) {
+        "$path is of another build than this file. Use the files of one package only."
+    }
+}
+
+function Get-Gate {
+    # The gates one by one: a need for all runbooks of one action is one for each in the table.
+    foreach ($need in $Runbook.Needs) {
+        $ids = @($need['Id'])
+        if ($need['All']) {
+            $ids = @($Runbook.Table.Keys | Where-Object -FilterScript {
+                    $_ -cmatch "^[0-9]+-[0-9]+-$($need.All)_" } | Sort-Object)
+        }
+        foreach ($id in $ids) { @{ Id = $id; Hours = $need['Hours'] } }
+    }
+}
+
 function Find-Receipt ([string] $Id) {
     # Of two copies the later one decides: both were written by one host, with one clock.
     # An empty, cut or foreign file is a missing receipt, and is named once.
@@ -595,19 +829,26 @@ function Get-AgeProblem ([hashtable] $Need, [hashtable] $Found) {
     # clocks, which are never compared; that of a preflight only roughly, for its expiry.
     $ahead = $Found.End - (Get-Date).ToUniversalTime()
     $from = [string] (Get-Field -Object $Found.Receipt -Name 'host')
+    $here = $from -eq $env:COMPUTERNAME
     $at = Get-LocalText -At $Found.End
+    if ($here -and $ahead.Ticks -gt 0 -and $ahead.TotalMinutes -le 5 -and -not $Runbook.Preview) {
+        # A clock that was corrected by moments: until then is soon.
+        $text = "The receipt of $($Need.Id) ended at $at by this clock: waiting until then."
+        Write-RunbookEvent -Status 'clock' -Message $text
+        Start-Sleep -Seconds ([int] [System.Math]::Ceiling($ahead.TotalSeconds) + 1)
+        $ahead = $Found.End - (Get-Date).ToUniversalTime()
+    }
     $ended = "The receipt of $($Need.Id) ended on $from at $at, which is"
-    if (($from -eq $env:COMPUTERNAME -and $ahead.Ticks -gt 0) -or
-        ($Need.ContainsKey('Hours') -and $ahead.TotalHours -gt 1)) {
+    if (($here -and $ahead.Ticks -gt 0) -or ($Need.Hours -and $ahead.TotalHours -gt 1)) {
         "$ended still to come: a clock was set back. Set the clocks right, delete " +
         "$($Found.Path), and run $($Need.Id) again."
-    } elseif ($Need.ContainsKey('Hours') -and $ahead.TotalHours -lt - $Need.Hours) {
+    } elseif ($Need.Hours -and $ahead.TotalHours -lt - $Need.Hours) {
         "$ended more than $($Need.Hours) hours ago. Run $($Need.Id) again."
     }
 }
 
 function Get-ReceiptProblem ([hashtable] $Need) {
-    # The receipt of the approved text, completed, not undone, from the order that was kept.
+    # The receipt of an approved text, completed, not undone, from the order that was kept.
     $id = $Need.Id
     $found = Find-Receipt -Id $id
     if (-not $found) {
@@ -619,19 +860,19 @@ function Get-ReceiptProblem ([hashtable] $Need) {
     if ($Runbook.Good -notcontains $outcome) {
         return "$id ended as '$outcome'. Run it again until it is completed."
     }
-    if ((Get-Field -Object $receipt -Name 'hash') -ne $Need.Hash) {
-        return "$($found.Path) is from another text of $id. Use the files of one package only."
+    if ($Runbook.Table[$id] -notcontains (Get-Field -Object $receipt -Name 'hash')) {
+        return "$($found.Path) is from another text of $id. Run $id of this package again."
     }
     $problem = Get-AgeProblem -Need $Need -Found $found
     if ($problem) { return $problem }
-    foreach ($relied in @($receipt.relied)) {
+    foreach ($relied in @($receipt.relied | Where-Object -FilterScript { -not $_.expires })) {
         # A preflight that was only run again in time breaks no order.
         $earlier = Find-Receipt -Id $relied.id
-        if ($earlier -and -not $relied.expires -and $earlier.Hash -ne $relied.hash) {
+        if ($earlier -and $earlier.Hash -ne $relied.hash) {
             return "$($relied.id) was run again after $id. Run $id again."
         }
     }
-    $expires = $Need.ContainsKey('Hours')
+    $expires = [bool] $Need.Hours
     $Runbook.Relied += [ordered] @{ id = $id; hash = $found.Hash; expires = $expires }
     $state = @{}
     foreach ($one in @($receipt.steps)) { $state[$one.id] = ConvertTo-StepValue -Value $one.state }
@@ -640,14 +881,26 @@ function Get-ReceiptProblem ([hashtable] $Need) {
 }
 
 function Get-GateProblem {
-    # Window and receipts. A predecessor that is missing or skipped is the fact 'unknown'.
+    # Window, table and receipts. A predecessor that is missing or skipped is the fact 'unknown'.
     Get-WindowProblem
-    foreach ($need in $Runbook.Needs) {
+    $problem = @(Get-TableProblem)
+    if ($problem) { return $problem }
+    $gates = @(Get-Gate)
+    foreach ($id in $Runbook.Given.SkipReceipt | Where-Object -FilterScript {
+            @($gates | ForEach-Object -Process { $_.Id }) -notcontains $_ }) {
+        "-SkipReceipt $id is no receipt that this runbook asks for."
+    }
+    foreach ($need in $gates) {
         $Runbook.Past[$need.Id] = 'unknown'
         $problem = Get-ReceiptProblem -Need $need
         $skipped = $Runbook.Given.SkipReceipt -contains $need.Id
         if ($problem -and $skipped) { $problem = Add-Override -Message $problem }
         $problem
+    }
+    # What an earlier run of this runbook changed and did not complete is still under way.
+    $own = Find-Receipt -Id $Runbook.Id
+    if ($own -and $Runbook.Good -notcontains $own.Receipt.outcome) {
+        $Runbook.Dirty = [string] (Get-Field -Object $own.Receipt -Name 'touched') -eq 'True'
     }
 }
 
@@ -674,6 +927,7 @@ function Clear-Receipt ([string[]] $Ids, [string] $Outcome) {
         if ($Runbook.Touched -or -not [System.IO.File]::Exists($path)) { continue }
         Save-Receipt -Receipt ([ordered] @{
                 runbook = $id; change = $Runbook.Change; outcome = $Outcome; by = $Runbook.Id
+                touched = $Outcome -eq 'interrupted'
             })
     }
 }
@@ -681,12 +935,15 @@ function Clear-Receipt ([string[]] $Ids, [string] $Outcome) {
 function Write-RunbookReceipt ([string] $Outcome) {
     # A run that only found everything done leaves a completed receipt as it is, unless it is
     # one of checks that rely on nothing lasting: a preflight, whose receipt grows old.
-    $relied = ConvertTo-RunbookJson -Value @($Runbook.Relied)
+    $lasting = { -not $_.expires }
+    $relied = @($Runbook.Relied | Where-Object -FilterScript $lasting)
     $old = Find-Receipt -Id $Runbook.Id
     if ($old -and -not $Runbook.Touched -and
         (Get-Field -Object $old.Receipt -Name 'hash') -eq $Runbook.ContentHash) {
         $Runbook.Changed = $old.Receipt.changed
-        $same = $relied -eq (ConvertTo-RunbookJson -Value @($old.Receipt.relied))
+        # A preflight that was run again since is no news for what was done by then.
+        $then = @($old.Receipt.relied | Where-Object -FilterScript $lasting)
+        $same = (ConvertTo-RunbookJson -Value $relied) -eq (ConvertTo-RunbookJson -Value $then)
         $roots = @($Runbook.Needs; $Runbook.Steps.Apply) | Where-Object -FilterScript {
             $_ -and -not ($_ -is [hashtable] -and $_['Hours']) }
         $good = $Runbook.Code -eq 0 -and $Runbook.Good -contains $old.Receipt.outcome
@@ -697,6 +954,7 @@ function Write-RunbookReceipt ([string] $Outcome) {
             runbook = $Runbook.Id; change = $Runbook.Change; hash = $Runbook.ContentHash
             host = $env:COMPUTERNAME; operator = $Runbook.Operator; outcome = $Outcome
             start = $Runbook.Start; end = ''; changed = $Runbook.Changed
+            touched = [bool] ($Runbook.Touched -or $Runbook.Dirty)
             relied = @($Runbook.Relied); overrides = @($Runbook.Overrides)
             steps = @($Runbook.Results); evidence = $Runbook.Previous
         })
@@ -744,19 +1002,6 @@ function Test-StepValue ([object] $Wanted, [object] $Present) {
     $extra.Count + $missing.Count -eq 0
 }
 
-function Test-StepValueBetween ([object] $Before, [object] $Left, [object] $Present) {
-    # Undo: as it was, as this change left it, or a list on the way from one to the other.
-    $same = (Test-StepValue -Wanted $Before -Present $Present) -or
-    (Test-StepValue -Wanted $Left -Present $Present)
-    $single = $Present -is [string] -or $Left -is [System.Collections.IDictionary]
-    if ($same -or $single) { return $same }
-    $either = @($Before) + @($Left)
-    $both = @($Before | Where-Object -FilterScript { @($Left) -contains $_ })
-    $foreign = @($Present | Where-Object -FilterScript { $either -notcontains $_ })
-    $lost = @($both | Where-Object -FilterScript { $Present -notcontains $_ })
-    $foreign.Count + $lost.Count -eq 0
-}
-
 function Read-StepState ([hashtable] $Step) {
     # Sets Present: one table with the wanted names, and apart from them Identity and Source.
     $found = @(& $Step.Read $Step.Source $Runbook.Past)
@@ -776,41 +1021,88 @@ function Read-StepState ([hashtable] $Step) {
 }
 
 function Get-RecordPath ([hashtable] $Step, [string] $Kind) {
-    Join-Path -Path $Runbook.Folder -ChildPath "$($Runbook.Records.Id).$($Step.Id).$Kind.json"
+    # An undo reads the before- and after-records of the runbook that it rolls back.
+    $owner = $Runbook.Id
+    if ($Runbook.Undoes -and ('Before', 'After') -contains $Kind) { $owner = $Runbook.Undoes }
+    Join-Path -Path $Runbook.Folder -ChildPath "$owner.$($Step.Id).$Kind.json"
 }
 
 function Save-StepRecord ([hashtable] $Step, [string] $Kind, [string] $Proof) {
     # On disk before the change (before) and right after it (after).
     Write-RunbookFile -Path (Get-RecordPath -Step $Step -Kind $Kind) -Value ([ordered] @{
-            runbook = $Runbook.Id; hash = $Runbook.ContentHash; at = Get-UtcText; proof = $Proof
+            runbook = $Runbook.Id; text = $Step.Text; at = Get-UtcText; proof = $Proof
             state = $Step.Present
         })
     $Step[$Kind] = Read-StepRecord -Step $Step -Kind $Kind
 }
 
 function Read-StepRecord ([hashtable] $Step, [string] $Kind) {
-    # What an earlier run of the same text recorded, or nothing.
+    # What an earlier run of the same text of this step recorded, or nothing.
     $path = Get-RecordPath -Step $Step -Kind $Kind
     $record = Read-RunbookJson -Path $path
     if (-not $record) { return }
-    if ($record.hash -ne $Runbook.Records.Hash) {
-        Exit-Runbook -Code 2 -Message ("$path was written by another text of this runbook. " +
-            'Run the undo of the old package first, then go on with this one.')
+    if ($record.text -ne $Step.Text) {
+        Exit-Runbook -Code 2 -Message ("$path was written by another text of the step " +
+            "$($Step.Id). Run the undo of the package that wrote it, then go on with this one.")
     }
     $state = ConvertTo-StepValue -Value $record.state
     $state.Proof = $record.proof
     $state
 }
 
+function Get-ServedText {
+    # The receipts that actions and waits of this runbook serve; nothing when one is missing.
+    $hashes = @($Runbook.Relied | Where-Object -FilterScript {
+            $Runbook.Serves -contains $_.id } | ForEach-Object -Process { $_.hash })
+    if ($hashes.Count -eq @($Runbook.Serves).Count) { "$hashes" }
+}
+
+function Save-ActionRecord ([hashtable] $Step, [string] $Ended = '') {
+    # Begin and end of an action or a wait, by this host's own clock, and what it served.
+    $begun = Get-UtcText
+    if ($Ended) { $begun = $Step.Action.begun }
+    Write-RunbookFile -Path (Get-RecordPath -Step $Step -Kind 'Action') -Value ([ordered] @{
+            runbook = $Runbook.Id; text = $Step.Text; serves = [string] (Get-ServedText)
+            begun = $begun; ended = $Ended
+        })
+    $Step.Action = Read-RunbookJson -Path (Get-RecordPath -Step $Step -Kind 'Action')
+    $Step.Due = -not $Ended
+}
+
+function Test-Begun ([hashtable] $Step) {
+    # Whether an action or a wait was begun for what it serves now.
+    $Step.Action -and $Step.Action.serves -eq [string] (Get-ServedText)
+}
+
+function Set-Due ([hashtable] $Step) {
+    # An action or a wait is due once for each receipt that it serves; without such receipts, once
+    # for each change of the steps that it follows; without these, once.
+    $served = [string] (Get-ServedText)
+    $ended = $Step.Action -and $Step.Action.ended
+    if ($Runbook.Serves) { $Step.Due = -not ($ended -and $served -and (Test-Begun -Step $Step)) }
+    elseif ($Step.Follows) {
+        $changed = @($Runbook.Steps | Where-Object -FilterScript {
+                $Step.Follows -contains $_.Id -and $Runbook.Touched -contains $_.Number })
+        $Step.Due = $Runbook.Dirty -or $changed.Count -gt 0 -or ($Step.Action -and -not $ended)
+    } else { $Step.Due = -not $ended }
+}
+
+function Test-Pending ([hashtable] $Step) {
+    # Whether a step will change something in this run, as far as is known before its turn.
+    $Step.Later -or $Step.Waits -or $Step.Due -or ($Step.Apply -and $Step.Todo.Count -gt 0)
+}
+
 function Initialize-Step ([hashtable] $Step) {
     # Fills in what a step leaves out, and joins it with what earlier runs recorded.
     $defaults = @{
-        Wanted = [ordered] @{}; Read = $null; Require = $null; Apply = $null; Ask = $null
+        Wanted = [ordered] @{}; Read = $null; Require = $null; Risk = $null; Apply = $null
+        Ask = $null; Always = $false; WaitSeconds = 0; Follows = @(); Text = ''; Count = ''
         Otherwise = 'Run this again: it goes on from there.'; Diagnosis = @()
-        TimeoutSeconds = 300 * [int] [bool] $Step['Apply']
+        TimeoutSeconds = 300 * [int] [bool] $Step['Apply']; EndsShell = $false
         Relaxed = $false; Repeats = $false; Replicates = $false; Waits = $false; Kept = $false
-        Before = $null; After = $null; Present = $null; Target = $null; Source = ''
-        Todo = @(); Unproven = @()
+        Before = $null; After = $null; Action = $null; Present = $null; Target = $null
+        Source = ''; Todo = @(); Unproven = @(); Later = $false; Due = $false; Past = $false
+        RiskAccepted = $false
     }
     if (-not $Step['Apply']) { $defaults.Otherwise = "Call $($Runbook.Help)." }
     foreach ($name in $defaults.Keys) {
@@ -820,7 +1112,12 @@ function Initialize-Step ([hashtable] $Step) {
         $wanted = ConvertTo-StepValue -Value $Step.Wanted[$name]
         if ($wanted -isnot [System.Collections.IDictionary]) { $Step.Wanted[$name] = $wanted }
     }
-    if (-not $Step.Apply -or $Step.Repeats) { return }
+    if ($Step.Repeats -or $Step.WaitSeconds) {
+        $Step.Action = Read-RunbookJson -Path (Get-RecordPath -Step $Step -Kind 'Action')
+        Set-Due -Step $Step
+        return
+    }
+    if (-not $Step.Apply) { return }
     $Step.Before = Read-StepRecord -Step $Step -Kind 'Before'
     $Step.After = Read-StepRecord -Step $Step -Kind 'After'
     if ($Step.Before) {
@@ -848,7 +1145,7 @@ function Compare-Step ([hashtable] $Step) {
     $source = $Step.Wanted
     $Step.Target = [ordered] @{}
     $Step.Kept = $false
-    if ($Runbook.Undoes) {
+    if ($Runbook.Undoes -and $Step.Apply -and -not $Step.Repeats) {
         # Without a change of ours, whatever is there stays there.
         $held = -not $Step.Before -or ($Step.After -and $Step.After.Proof -eq 'held')
         $source = @($Step.Before, $Step.Present)[[int] $held]
@@ -888,73 +1185,42 @@ function Get-ForwardReason ([hashtable] $Step) {
     }
 }
 
-function Get-UndoReason ([hashtable] $Step) {
-    # Only what this change left, by value and by identity, may be taken back.
-    $left = $Step.Wanted
-    if ($Step.After) { $left = $Step.After }
-    $proven = $Step.After -and $Step.After.Proof -eq 'changed'
-    $keep = "keep the whole step with -KeepPresent '$($Step.Id)' -Reason '...'"
-    $Step.Unproven = @()
-    foreach ($name in $Step.Wanted.Keys) {
-        $now = Format-StepValue -Value $Step.Present[$name]
-        $state = @{ Before = $Step.Before[$name]; Left = $left[$name] }
-        if (-not (Test-StepValueBetween @state -Present $Step.Present[$name])) {
-            "$name is $now, this change left $(Format-StepValue -Value $left[$name]). " +
-            "Ask who changed it; put it back, or $keep."
-        }
-        if (-not $proven -and $Step.Todo -contains $name) { $Step.Unproven += "$name $now" }
-        if (-not $Step.After) { continue }
-        $ours = @($Step.Before.Identity[$name]) + @($Step.After.Identity[$name])
-        $foreign = @($Step.Present.Identity[$name] | Where-Object -FilterScript {
-                $_ -and $ours -notcontains $_ })
-        if ($foreign.Count -gt 0) {
-            "$name $now is not what this change made: it has the identity " +
-            "$(Format-StepValue -Value $foreign). Remove it by hand if it shall go, or $keep."
-        }
-    }
-}
-
-function Get-OrphanReason ([hashtable] $Step) {
-    # Undo without records: what looks like ours is named and left alone, unless undo left it so.
-    $own = Find-Receipt -Id $Runbook.Id
-    $left = @{}
-    if ($own -and $Runbook.Good -contains $own.Receipt.outcome) {
-        $left = ConvertTo-StepValue -Value @($own.Receipt.steps)[$Step.Number - 1].state
-    }
-    $alike = @(foreach ($name in $Step.Wanted.Keys) {
-            $wanted = $Step.Wanted[$name]
-            $same = @($Step.Present[$name] | Where-Object -FilterScript { $_ -and (
-                        $wanted -contains $_ -or (Test-StepValue -Wanted $wanted -Present $_)) })
-            $known = (Test-Kept -Step $Step -Name $name) -or ($left.Contains($name) -and
-                (Test-StepValue -Wanted $left[$name] -Present $Step.Present[$name]))
-            if ($same.Count -gt 0 -and -not $known) { "$name is $(Format-StepValue -Value $same)" }
-        })
-    if ($alike.Count -gt 0) {
-        "$($Step.Id): $($alike -join ', '), as $($Runbook.Undoes.Id) would leave it. There is no " +
-        'record of it here, nothing was taken back. Find the records, or keep the whole step ' +
-        "with -KeepPresent '$($Step.Id)' -Reason '...'."
-    }
-}
-
 function Get-StepReason ([hashtable] $Step) {
     # Reads and judges a step; answers with the reasons to refuse, each with the step's id.
     Read-StepState -Step $Step
-    if ($Step.Todo.Count -eq 0 -or ($Step.Waits -and -not $Runbook.Preview)) { return }
+    $done = $Step.Todo.Count -eq 0 -and -not $Step.Due
+    if ($done -or ($Step.Waits -and -not $Runbook.Preview)) { return }
     $reasons = @(
         $before = $Step.Present
         if ($Step.Before) { $before = $Step.Before }
-        if ($Runbook.Undoes) {
+        if ($Step.Repeats) { $before = $null }
+        elseif ($Runbook.Undoes) {
             $before = $Step.Target
             Get-UndoReason -Step $Step
         } else {
             Get-ForwardReason -Step $Step
         }
-        if ($Step.Require) { & $Step.Require $before $Step.Present }
+        try {
+            if ($Step.Require) { & $Step.Require $before $Step.Present }
+        } catch {
+            "It cannot be judged: $(Get-FailureText -Failure $_) Repair that, then run this again."
+        }
+        if ($Step.Risk) { Get-RiskReason -Step $Step -Before $before }
     )
     $reasons | Where-Object -FilterScript { $_ } | ForEach-Object -Process { "$($Step.Id): $_" }
 }
 
 # --- 6 Working a step: ask, judge again, record, apply, read until it holds, record --
+function Read-Answer ([string] $Question) {
+    # A line that the operator types; nothing where nobody can.
+    try {
+        $Host.UI.Write("${Question}: ")
+        return ([string] $Host.UI.ReadLine()).Trim()
+    } catch {
+        return ''
+    }
+}
+
 function Confirm-Question ([hashtable] $Step, [string] $Question, [switch] $Hold) {
     # The first answer is No; a prompt that cannot be shown is a No. A hold point or a doubt
     # is answered by -Unattended only together with a reason that the auditor can read.
@@ -972,35 +1238,44 @@ function Confirm-Question ([hashtable] $Step, [string] $Question, [switch] $Hold
             $by = 'the prompt could not be shown'
         }
     }
-    $words = "$Question $(@('No', 'Yes')[$answer]) ($by)."
-    Write-StepEvent -Step $Step -Status 'answer' -Lines $words
+    if ($answer -and $Hold -and $Runbook.Witness) {
+        $witness = ''
+        if (-not $Runbook.Given.Unattended) { $witness = Read-Answer -Question 'Witness (name)' }
+        if (-not $witness) { $answer = 0 }
+        $by = "$by, witness '$witness'"
+    }
+    $word = 'No'
+    if ($answer) { $word = 'Yes' }
+    Write-StepEvent -Step $Step -Status 'answer' -Lines "$Question $word ($by)."
     if ($answer -eq 0) {
         Exit-Runbook -Code 3 -Message ("Step $($Step.Number) was declined. Run this again when " +
             "it may go on; unattended, a hold point needs -Reason '...'.")
     }
+    $by
 }
 
 function Wait-Step ([hashtable] $Step) {
     # Reads until the target holds or the time is over: replication takes its time. Rounds are
-    # counted too, so that a clock that is set back meanwhile does not make it endless.
+    # counted too, so that a clock that is set back meanwhile does not make it endless. A reading
+    # that fails is one more round.
     $limit = (Get-Date).AddSeconds($Step.TimeoutSeconds)
     for ($waited = 0; $true; $waited += 5) {
-        Read-StepState -Step $Step
         $over = $waited -ge $Step.TimeoutSeconds -or (Get-Date) -ge $limit
-        if ($Step.Todo.Count -eq 0 -or $over -or $Runbook.Preview) { return }
-        Start-Sleep -Seconds 5
-    }
-}
-
-function Clear-UndoneRecord {
-    # After-records first: a cut-off here leaves a state that any run can go on from.
-    $stamp = (Get-UtcText) -replace '[:.]', ''
-    foreach ($kind in 'After', 'Before') {
-        foreach ($step in $Runbook.Steps) {
-            $path = Get-RecordPath -Step $step -Kind $kind
-            if (-not [System.IO.File]::Exists($path)) { continue }
-            [System.IO.File]::Move($path, "$path.undone-$stamp")
+        try {
+            Read-StepState -Step $Step
+            if ($Step.Todo.Count -eq 0) { return }
+        } catch {
+            if ($over -or $Runbook.Preview) { throw }
+            $text = "The reading failed, one more round: $(Get-FailureText -Failure $_)"
+            Write-StepEvent -Step $Step -Status 'wait' -Lines $text
         }
+        if ($over -or $Runbook.Preview) { return }
+        if ($waited % 60 -eq 0) {
+            $open = @(Get-Difference -Step $Step) -join ' '
+            $text = "Waiting until $(Get-LocalText -At $limit) at the latest. $open".Trim()
+            Write-StepEvent -Step $Step -Status 'wait' -Lines $text
+        }
+        Start-Sleep -Seconds 5
     }
 }
 
@@ -1039,7 +1314,9 @@ function Assert-AsShown ([hashtable] $Step) {
 function Complete-HeldStep ([hashtable] $Step, [System.Collections.IDictionary] $Result) {
     # Nothing to change. Recorded all the same, so that undo knows what this change did not do.
     $Result.outcome = 'already so'
-    if ($Runbook.Undoes -and -not $Step.Before) { $Result.outcome = 'nothing to undo' }
+    if ($Runbook.Undoes -and -not ($Step.Before -or $Step.Repeats)) {
+        $Result.outcome = 'nothing to undo'
+    }
     if ($Step.Kept) { $Result.outcome = 'kept' }
     if (-not ($Runbook.Preview -or $Runbook.Undoes -or $Step.Repeats -or $Step.After)) {
         $proof = 'unproven'
@@ -1054,26 +1331,39 @@ function Complete-HeldStep ([hashtable] $Step, [System.Collections.IDictionary] 
 }
 
 function Invoke-ChangeStep ([hashtable] $Step, [System.Collections.IDictionary] $Result) {
-    # The life of a changing step, forward and undo alike.
+    # The life of a changing step or a repeated action, forward and undo alike.
     $Result.outcome = 'refused'
-    $again = -not $Runbook.Preview -and ($Step.Waits -or $Runbook.Touched)
+    if ($Runbook.Preview -and $Step.Later) {
+        $Result.outcome = "after $($Step.Follows)"
+        $text = "It is judged when $($Step.Follows -join ', ') is done."
+        return Write-StepEvent -Step $Step -Status 'whatif' -Lines $text
+    }
+    $again = -not $Runbook.Preview -and ($Step.Waits -or $Step.Later -or $Runbook.Touched)
     if ($again -and $Step.Waits) {
-        # Our own half-done work may still be on its way: never call it foreign.
+        # Our own half-done work may still be on its way: never call it conflicting.
         $text = "Begun by an earlier run: waiting up to $($Step.TimeoutSeconds) s for its result."
         Write-StepEvent -Step $Step -Status 'wait' -Lines $text
         Wait-Step -Step $Step
         $Step.Waits = $false
     }
+    $Step.Later = $false
+    if ($Step.Repeats) { Set-Due -Step $Step }
     if ($again) { Assert-NoProblem -Problems (Get-StepReason -Step $Step) }
-    if ($Step.Todo.Count -eq 0) { return Complete-HeldStep -Step $Step -Result $Result }
-    $Result.outcome = @('declined', 'would change')[[int] $Runbook.Preview]
-    $status = @('differs', 'whatif')[[int] $Runbook.Preview]
-    Write-StepEvent -Step $Step -Status $status -Lines (Get-Difference -Step $Step)
-    if ($Runbook.Preview) { return }
-    Confirm-Question -Step $Step -Question "$($Step.Title)?"
+    if ($Step.Todo.Count -eq 0 -and -not $Step.Due) {
+        return Complete-HeldStep -Step $Step -Result $Result
+    }
+    $shown = @(Get-Difference -Step $Step)
+    if ($Step.Due) { $shown = @("It is due: it was not done since what it serves.") + $shown }
+    if ($Runbook.Preview) {
+        $Result.outcome = 'would change'
+        return Write-StepEvent -Step $Step -Status 'whatif' -Lines $shown
+    }
+    $Result.outcome = 'declined'
+    Write-StepEvent -Step $Step -Status 'differs' -Lines $shown
+    $null = Confirm-Question -Step $Step -Question "$($Step.Title)?"
     if ($Step.Unproven.Count -gt 0) {
         $text = "No record proves that this change made these: $($Step.Unproven -join '; ')."
-        Confirm-Question -Step $Step -Question "$text Take them back?" -Hold
+        $null = Confirm-Question -Step $Step -Question "$text Take them back?" -Hold
     }
     $Result.outcome = 'refused'
     Assert-AsShown -Step $Step
@@ -1087,7 +1377,9 @@ function Invoke-ChangeStep ([hashtable] $Step, [System.Collections.IDictionary] 
         Exit-Runbook -Code 4 -Message ("Step $($Step.Number) was applied, but its values did not " +
             "come within $($Step.TimeoutSeconds) s. $($Step.Otherwise)")
     }
-    if (-not ($Runbook.Undoes -or $Step.Repeats)) {
+    if ($Step.Repeats) {
+        Save-ActionRecord -Step $Step -Ended (Get-UtcText)
+    } elseif (-not $Runbook.Undoes) {
         Save-StepRecord -Step $Step -Kind 'After' -Proof 'changed'
     }
     $Result.outcome = 'changed'
@@ -1097,33 +1389,83 @@ function Invoke-ChangeStep ([hashtable] $Step, [System.Collections.IDictionary] 
 function Invoke-RecordedApply ([hashtable] $Step) {
     # The before-values are on disk, and receipts that become untrue are void, before anything
     # changes. From here on nobody says that nothing was changed.
-    if (-not ($Step.Before -or $Step.Repeats)) {
+    if ($Step.Repeats) {
+        Save-ActionRecord -Step $Step
+    } elseif (-not $Step.Before) {
         Save-StepRecord -Step $Step -Kind 'Before' -Proof 'before'
     }
     $before = $Step.Before
-    if ($Runbook.Undoes) { $before = $Step.Target }
+    if ($Runbook.Undoes -and -not $Step.Repeats) { $before = $Step.Target }
     Clear-Receipt -Ids $Runbook.Voids -Outcome 'void'
     Clear-Receipt -Ids $Runbook.Id -Outcome 'interrupted'
     $Runbook.Touched += $Step.Number
     $Runbook.Changed = Get-UtcText
     Write-StepEvent -Step $Step -Status 'apply' -Lines $Step.Title -Data $Step.Present
+    # What ends the session of the shell must not leave commands behind that only seem to work.
+    if ($Step.EndsShell -and $Runbook['Discard']) { $null = & $Runbook.Discard }
     Invoke-Apply -Step $Step -Before $before
 }
 
+
+# --- 7 Hold points, waits, and checks. Silence is no success -------------------------
+function Test-UnderWay {
+    # Whether this runbook has changed or will change something since its last completed receipt.
+    $pending = @($Runbook.Steps | Where-Object -FilterScript { Test-Pending -Step $_ })
+    $Runbook.Dirty -or $Runbook.Touched -or $pending.Count -gt 0
+}
+
 function Invoke-AskStep ([hashtable] $Step, [System.Collections.IDictionary] $Result) {
-    # A hold point without a cmdlet, asked only when something behind it will change.
-    $behind = @($Runbook.Steps | Where-Object -FilterScript {
-            $_.Number -gt $Step.Number -and ($_.Todo.Count -gt 0 -or $_.Waits) })
+    # A hold point without a cmdlet. An answer counts until the runbook is completed.
     $Result.outcome = 'not needed'
-    if ($behind.Count -eq 0) { return }
+    if (-not ($Step.Always -or (Test-UnderWay))) { return }
     $text = "$($Step.Ask) (To answer: $($Step.Who))"
-    $Result.outcome = @('declined', 'would ask')[[int] $Runbook.Preview]
-    if ($Runbook.Preview) { return Write-StepEvent -Step $Step -Status 'whatif' -Lines $text }
-    Confirm-Question -Step $Step -Question $text -Hold
+    if ($Runbook.Preview) {
+        $Result.outcome = 'would ask'
+        return Write-StepEvent -Step $Step -Status 'whatif' -Lines $text
+    }
+    $path = Join-Path -Path $Runbook.Folder -ChildPath "$($Runbook.Id).answers.json"
+    $answers = [ordered] @{}
+    $known = Read-RunbookJson -Path $path
+    if ($known) {
+        foreach ($one in $known.PSObject.Properties) { $answers[$one.Name] = $one.Value }
+    }
+    $Result.outcome = 'answered'
+    if ($answers.Contains($Step.Id)) {
+        $words = "Answered with Yes before: $($answers[$Step.Id])."
+        return Write-StepEvent -Step $Step -Status 'answer' -Lines $words
+    }
+    $Result.outcome = 'declined'
+    $by = Confirm-Question -Step $Step -Question $text -Hold
+    $answers[$Step.Id] = "$by at $(Get-UtcText)"
+    Write-RunbookFile -Path $path -Value $answers
     $Result.outcome = 'answered'
 }
 
-# --- 7 Checks: values, or actions that say what they saw. Silence is no success ------
+function Invoke-WaitStep ([hashtable] $Step, [System.Collections.IDictionary] $Result) {
+    # A fixed time by this host's own clock, from when this runbook first came to it. A wait that
+    # was interrupted goes on; what was slept is counted too, for a clock that is set back.
+    $Result.outcome = 'already so'
+    Set-Due -Step $Step
+    if (-not $Step.Due) { return }
+    $begun = (Get-Date).ToUniversalTime()
+    $goes = (Test-Begun -Step $Step) -and -not $Step.Action.ended
+    if ($goes) { $begun = ([datetime] $Step.Action.begun).ToUniversalTime() }
+    $until = $begun.AddSeconds($Step.WaitSeconds)
+    $text = "Waiting until $(Get-LocalText -At $until)."
+    if ($Runbook.Preview) {
+        $Result.outcome = 'would wait'
+        return Write-StepEvent -Step $Step -Status 'whatif' -Lines $text
+    }
+    if (-not $goes) { Save-ActionRecord -Step $Step }
+    for ($slept = 0; $slept -lt $Step.WaitSeconds; $slept += 5) {
+        if ((Get-Date).ToUniversalTime() -ge $until) { break }
+        if ($slept % 60 -eq 0) { Write-StepEvent -Step $Step -Status 'wait' -Lines $text }
+        Start-Sleep -Seconds 5
+    }
+    Save-ActionRecord -Step $Step -Ended (Get-UtcText)
+    $Result.outcome = 'waited'
+}
+
 function Get-CheckAnswer ([scriptblock] $Check) {
     # What an action saw, and its problems; one that threw is a problem too.
     $found = @{ Saw = $null; Problems = @(); Threw = $false }
@@ -1136,7 +1478,7 @@ function Get-CheckAnswer ([scriptblock] $Check) {
         $found.Problems = @($answer[0].Problems | Where-Object -FilterScript { $_ })
     } catch {
         $found.Threw = $true
-        $found.Problems = @("It could not be checked: $($_.Exception.Message)")
+        $found.Problems = @("It could not be checked: $(Get-FailureText -Failure $_)")
     }
     $found
 }
@@ -1154,10 +1496,18 @@ function Invoke-CheckStep ([hashtable] $Step, [System.Collections.IDictionary] $
     }
     $found = Get-CheckAnswer -Check $check
     if ($found.Threw) { $found.Problems = @("$($found.Problems) $($Step.Otherwise)") }
-    Write-StepEvent -Step $Step -Status 'problem' -Lines $found.Problems
-    $Result.outcome = @('passed', 'not passed')[[int] ($found.Problems.Count -gt 0)]
-    if ($found.Problems.Count -gt 0) { Invoke-Diagnosis -Step $Step }
     $Step.Present = $found.Saw
+    if ($Runbook.Preview -and $found.Problems -and $Step.TimeoutSeconds) {
+        $Result.outcome = 'would wait'
+        $text = "It would be waited for, up to $($Step.TimeoutSeconds) s: $($found.Problems)"
+        return Write-StepEvent -Step $Step -Status 'whatif' -Lines $text
+    }
+    Write-StepEvent -Step $Step -Status 'problem' -Lines $found.Problems
+    $Result.outcome = 'passed'
+    if ($found.Problems.Count -gt 0) {
+        $Result.outcome = 'not passed'
+        Invoke-Diagnosis -Step $Step
+    }
     $more = @{ Status = 'done'; Lines = "The check has $($Result.outcome)."; Data = $found.Saw }
     Write-StepEvent -Step $Step @more
 }
@@ -1183,28 +1533,54 @@ function Invoke-Diagnosis ([hashtable] $Step) {
 
 # --- 8 The run -----------------------------------------------------------------------
 function Invoke-Survey {
-    # Every changing step is read and judged; all refusals together, nothing changed yet.
+    # Every changing step is read and judged; all refusals together, nothing changed yet. A step
+    # that follows one of this runbook which is still to be done is judged when its turn comes.
     $reasons = @()
     $orphans = @()
-    $Runbook.Steps | ForEach-Object -Process { Initialize-Step -Step $_ }
-    foreach ($step in $Runbook.Steps | Where-Object -FilterScript { $_.Apply }) {
+    $Runbook.Past[$Runbook.Id] = @{ End = $null; State = @{} }
+    foreach ($step in $Runbook.Steps | Where-Object -FilterScript { $_.Apply -and -not $_.Past }) {
+        $open = @($Runbook.Steps | Where-Object -FilterScript {
+                $step.Follows -contains $_.Id -and (Test-Pending -Step $_) })
+        if ($open.Count -gt 0) {
+            $step.Later = $true
+            continue
+        }
+        $Runbook.At = $step
         try {
             $reasons += @(Get-StepReason -Step $step)
-            if ($Runbook.Undoes -and -not $step.Before) {
+            if ($Runbook.Undoes -and -not ($step.Before -or $step.Repeats)) {
                 $orphans += @(Get-OrphanReason -Step $step)
             }
+            $Runbook.Past[$Runbook.Id].State[$step.Id] = $step.Present
         } catch {
             if (-not $Runbook.Preview) { throw }
-            $reasons += "$($step.Id): it could not be read: $($_.Exception.Message)"
+            $reasons += "$($step.Id): it could not be read: $(Get-FailureText -Failure $_)"
         }
     }
+    $Runbook.At = $null
     Assert-NoProblem -Problems $reasons
     Assert-NoProblem -Problems $orphans -Status 'problem' -Code 4
 }
 
+function Initialize-Plan {
+    # Every step with what earlier runs recorded. Once an action was begun that ends the session of
+    # the shell, what stands before it is done, and the shell may not answer until it has ended.
+    $Runbook.Steps | ForEach-Object -Process { Initialize-Step -Step $_ }
+    $ends = @($Runbook.Steps | Where-Object -FilterScript {
+            $_.EndsShell -and $Runbook.Serves -and (Test-Begun -Step $_) })
+    if ($ends.Count -eq 0) { return }
+    foreach ($step in $Runbook.Steps) {
+        $step.Past = $step.Number -lt $ends[-1].Number -and -not ($step.Ask -or $step.Later)
+        if ($step.Past) { $step.Due = $false }
+    }
+    $Runbook.Shell = { }
+    $Runbook.Probe = { }
+    $Runbook.Commands = @()
+}
+
 function Save-Configuration {
     # The present configuration, as the vendor exports it, before the first change of a run.
-    $work = @($Runbook.Steps | Where-Object -FilterScript { $_.Todo.Count -gt 0 })
+    $work = @($Runbook.Steps | Where-Object -FilterScript { Test-Pending -Step $_ })
     if (-not $Runbook['Save'] -or $Runbook.Preview -or $work.Count -eq 0) { return }
     $name = "$($Runbook.Id).saved-$((Get-UtcText) -replace '[:.]', '')"
     $path = Join-Path -Path $Runbook.Folder -ChildPath $name
@@ -1215,39 +1591,59 @@ function Save-Configuration {
 function Invoke-RunbookStep {
     # The steps in order; the first refusal ends a change, but no check hides another.
     foreach ($step in $Runbook.Steps) {
+        $Runbook.At = $step
         $result = [ordered] @{
             step = $step.Number; id = $step.Id; title = $step.Title; outcome = 'failed'
             state = $null
         }
         $Runbook.Results += , $result
+        $check = -not ($step.Apply -or $step.Ask -or $step.WaitSeconds)
+        if (-not $check -and -not $Runbook.Preview) { Assert-ChecksPassed }
         Write-StepEvent -Step $step -Status 'start' -Lines $step.Title
-        if ($step.Ask) {
+        if ($step.Past) {
+            $result.outcome = 'done before'
+        } elseif ($step.Ask) {
             Invoke-AskStep -Step $step -Result $result
-        } elseif (-not $step.Apply) {
+        } elseif ($step.WaitSeconds) {
+            Invoke-WaitStep -Step $step -Result $result
+        } elseif ($check) {
             Invoke-CheckStep -Step $step -Result $result
-        } elseif ($step.Present) {
+        } elseif ($step.Present -or $step.Later) {
             Invoke-ChangeStep -Step $step -Result $result
         } else {
             $result.outcome = 'not read'
         }
+        $Runbook.Past[$Runbook.Id].State[$step.Id] = $step.Present
     }
-    $failed = @($Runbook.Results | Where-Object -FilterScript { $_.outcome -eq 'not passed' })
-    if ($failed.Count -gt 0) {
-        Exit-Runbook -Code 4 -Message ("$($failed.Count) of $($Runbook.Steps.Count) checks did " +
-            'not pass. Do what the lines above say, then run this again.')
-    }
+    $Runbook.At = $null
+    Assert-ChecksPassed
     if ($Runbook.Undoes -and -not $Runbook.Preview) {
         Clear-Receipt -Ids $Runbook.Voids -Outcome 'void'
         Clear-UndoneRecord
     }
 }
 
+function Assert-ChecksPassed {
+    # Checks that did not pass end the run, before the next change or at its end.
+    $failed = @($Runbook.Results | Where-Object -FilterScript { $_.outcome -eq 'not passed' })
+    if ($failed.Count -eq 0) { return }
+    Exit-Runbook -Code 4 -Message ("$($failed.Count) of $($Runbook.Steps.Count) steps did not " +
+        'pass. Do what the lines above say, then run this again.')
+}
+
 function Write-RunbookFailure ([System.Management.Automation.ErrorRecord] $Failure) {
-    # One sentence for the operator; the place in the script is for the evidence only.
+    # What the operator needs to go on: step, command and cause. The place in the script is for the
+    # evidence only.
     $cause = $Failure.Exception.GetBaseException()
-    if ($cause.Data.Contains('RunbookExitCode')) { $Runbook.Code = $cause.Data['RunbookExitCode'] }
-    $last = @{ Message = $cause.Message; Data = $Failure.ScriptStackTrace }
-    $last.Status = @('', 'failed', 'refused', 'declined', 'unproven')[$Runbook.Code]
+    $text = Get-FailureText -Failure $Failure
+    if ($cause.Data.Contains('RunbookExitCode')) {
+        $Runbook.Code = $cause.Data['RunbookExitCode']
+        $text = $cause.Message
+    } elseif ($Runbook.At) {
+        $text = "Step $($Runbook.At.Number), $($Runbook.At.Id): $text $($Runbook.At.Otherwise)"
+    }
+    $last = @{ Message = $text; Data = $Failure.ScriptStackTrace }
+    $last.Status = $Runbook.Ends[$Runbook.Code].Status
     try { Write-RunbookEvent @last } catch { $Runbook.Code = 1 }
 }
 
@@ -1255,16 +1651,13 @@ function Get-LastWord {
     # What was changed, in the words of the steps, and the next action, by exit code.
     $words = @(foreach ($number in $Runbook.Touched) {
             $result = $Runbook.Results[$number - 1]
-            $begun = @('Begun, not finished', 'Changed')[[int] ($result.outcome -eq 'changed')]
-            "${begun}: $($result.title)."
+            if ($result.outcome -eq 'changed') { "Changed: $($result.title)." }
+            else { "Begun, not finished: $($result.title)." }
         })
     if (-not $words) { $words = @('Nothing was changed.') }
     if ($Runbook.Preview) { $words += 'A preview writes its evidence, and nothing else.' }
     $words -join ' '
-    $next = @(
-        $Runbook.Next, "read the line 'failed' above", 'wait until it may go on',
-        "do what the lines 'refused' and 'closed' above say",
-        "do what the lines 'problem' and 'unproven' above say")[@(0, 1, 3, 2, 4)[$Runbook.Code]]
+    $next = $Runbook.Ends[$Runbook.Code].Next
     if ($Runbook.Code -gt 0) { $next += ", then run this file again. Help: $($Runbook.Help)." }
     if ($Runbook.Preview -and $Runbook.Code -eq 0) { $next = 'run this file without -WhatIf.' }
     "Next: $next"
@@ -1273,13 +1666,20 @@ function Get-LastWord {
 function Complete-Runbook {
     # Receipt and last words. Exit code 2 promises that nothing was changed.
     if ($Runbook.Code -eq 2 -and $Runbook.Touched) { $Runbook.Code = 1 }
-    $outcome = @('completed', 'failed', 'refused', 'declined', 'not verified')[$Runbook.Code]
+    $outcome = $Runbook.Ends[$Runbook.Code].Outcome
     $kinds = @($Runbook.Results | ForEach-Object -Process { $_.outcome })
     if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and -not ($kinds -ne 'nothing to undo')) {
         $outcome = 'nothing to undo'
     }
     $news = $Runbook.Code -eq 0 -or $Runbook.Touched -or $kinds -contains 'not passed'
-    if ($news -and -not $Runbook.Preview) { Write-RunbookReceipt -Outcome $outcome }
+    if ($news -and -not $Runbook.Preview) {
+        Write-RunbookReceipt -Outcome $outcome
+        if ($Runbook.Code -eq 0) {
+            # Answers counted for this one change; the next one asks again.
+            $answers = Join-Path -Path $Runbook.Folder -ChildPath "$($Runbook.Id).answers.json"
+            [System.IO.File]::Delete($answers)
+        }
+    }
     foreach ($result in $Runbook.Results) {
         Write-Host -Object ('Step {0}  {1,-15} {2}' -f $result.step, $result.outcome, $result.title)
     }
@@ -1302,19 +1702,35 @@ $facts = @{
         ReceiptPath = $ReceiptPath; Reason = $Reason
         # Under -File a list arrives as one text.
         SkipReceipt = @($SkipReceipt -split '[, ]+' | Where-Object -FilterScript { $_ })
+        AcceptRisk = @($AcceptRisk -split '[, ]+' | Where-Object -FilterScript { $_ })
         KeepPresent = @($KeepPresent -split '[, ]+' | Where-Object -FilterScript { $_ })
     }
-    # Whose records are read: an undo reads those of the runbook that it takes back.
-    Records = @(@($Runbook.Undoes; @{ Id = $Runbook.Id; Hash = $Runbook.ContentHash }) |
-            Where-Object -FilterScript { $_ })[0]
     Good = 'completed', 'nothing to undo'
+    # What each exit code means: the outcome in the receipt, the status of the last line, and what
+    # the operator does next.
+    Ends = @{
+        0 = @{ Outcome = 'completed'; Status = 'done'; Next = $Runbook.Next }
+        1 = @{ Outcome = 'failed'; Status = 'failed'; Next = "read the line 'failed' above" }
+        2 = @{ Outcome = 'refused'; Status = 'refused'
+            Next = "do what the lines 'refused' and 'closed' above say"
+        }
+        3 = @{ Outcome = 'declined'; Status = 'declined'; Next = 'wait until it may go on' }
+        4 = @{ Outcome = 'not verified'; Status = 'unproven'
+            Next = "do what the lines 'problem' and 'unproven' above say"
+        }
+    }
     Culture = [System.Globalization.CultureInfo]::InvariantCulture
     Latin = [System.Text.Encoding]::GetEncoding(28591)
     Utf8 = New-Object -TypeName System.Text.UTF8Encoding -ArgumentList $false
     Run = [System.Guid]::NewGuid().ToString(); Code = 1; Start = ''; Changed = ''; Ended = $false
     Folder = ''; Lock = $null; Evidence = $null; EvidencePath = 'none'; EvidenceLength = 0
     Previous = ''; Closed = 0; Groups = @(); Operator = ''; PowerShell = ''; Past = @{}
-    Touched = @(); Relied = @(); Overrides = @(); Results = @(); Faults = @()
+    Touched = @(); Relied = @(); Overrides = @(); Results = @(); Faults = @(); Table = @{}
+    TakenAway = @(); Dirty = $false; At = $null
+    # What the window of the operator had before, to be put back.
+    Kept = @{
+        WhatIf = $WhatIfPreference; Confirm = $ConfirmPreference; Error = $ErrorActionPreference
+    }
 }
 foreach ($name in $facts.Keys) { $Runbook[$name] = $facts[$name] }
 # Under -File this script is the global scope: left on, the preview and the confirmation
@@ -1331,6 +1747,7 @@ try {
         Open-RunbookFolder
         Assert-NoProblem -Problems @(& $Runbook.Product)
         Assert-NoProblem -Problems @(Get-GateProblem) -Status 'closed'
+        Initialize-Plan
         # The vendor's shell is not written for strict mode, and its commands live only in the
         # scope that loads it: therefore the dot. It must answer before its rights are judged.
         $Error.Clear()
@@ -1368,6 +1785,9 @@ try {
 } finally {
     $open = @($Runbook.Lock; $Runbook.Evidence) | Where-Object -FilterScript { $_ }
     $open | ForEach-Object -Process { $_.Dispose() }
+    $WhatIfPreference = $Runbook.Kept.WhatIf
+    $ConfirmPreference = $Runbook.Kept.Confirm
+    $global:ErrorActionPreference = $ErrorActionPreference = $Runbook.Kept.Error
     if (-not $Runbook.Ended) {
         Write-Host -Object ('Interrupted: what was begun may have changed something. Run this ' +
             'file again: it goes on where this run was cut off.')
