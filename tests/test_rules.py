@@ -146,7 +146,8 @@ def test_other_values_are_not_judged_again(tree: TemplateTree, monkeypatch: Any)
     )
     texts = [STEP.replace("'address'", ps(f"address-{number}").marked) for number in range(5)]
     assert check(build_of(*texts), tree) == []
-    assert len(parsed) == 2  # one step, one engine
+    # One step and one engine; the engine's functions before them, the launcher behind.
+    assert [STEP[:8] in text for text in parsed] == [False, True, False, False]
 
 
 # --- rules without a table -----------------------------------------------------------
@@ -190,13 +191,17 @@ def test_a_step_of_110_lines_is_the_longest(tree: TemplateTree) -> None:
     assert [finding.code for finding in check(build_of(step(111)), tree)] == ["R150"]
 
 
-def test_200_lines_before_the_engine_are_the_most(tree: TemplateTree) -> None:
+@pytest.mark.parametrize(("before", "most"), [((), 800), ((STEP,), 320)], ids=["reads", "changes"])
+def test_lines_before_the_engine_have_a_limit(
+    tree: TemplateTree, before: tuple[str, ...], most: int
+) -> None:
+    """The first runbook of the made-up build only reads, the second changes something."""
     # The step, and an empty line behind it.
-    filler = "# text\n"
-    assert check(build_of(filler * 192 + STEP), tree) == []
-    [finding] = check(build_of(filler * 193 + STEP), tree)
+    filler = "# text\n" * (most - 8)
+    assert check(build_of(*before, filler + STEP), tree) == []
+    [finding] = check(build_of(*before, filler + "# text\n" + STEP), tree)
     assert finding.code == "R151"
-    assert "201 lines" in finding.message
+    assert finding.message == f"{most + 1} lines stand before the engine, {most} are allowed"
 
 
 def test_a_list_of_values_counts_as_its_first_entry(tree: TemplateTree) -> None:
@@ -209,9 +214,9 @@ def test_a_list_of_values_counts_as_its_first_entry(tree: TemplateTree) -> None:
         f"        {value(f'a{number}')}, {value(f'b{number}')}, $true,\n" for number in range(300)
     )
     lists = f"$needs = @(\n{entries})\n$names = @(\n{values}        {value('z')})\n"
-    assert check(build_of("# text\n" * 185 + lists + STEP), tree) == []
-    [finding] = check(build_of("# text\n" * 186 + lists + STEP), tree)
-    assert "201 lines" in finding.message
+    assert check(build_of(STEP, "# text\n" * 305 + lists + STEP), tree) == []
+    [finding] = check(build_of(STEP, "# text\n" * 306 + lists + STEP), tree)
+    assert "321 lines" in finding.message
 
 
 def test_a_list_of_values_in_a_step_counts_as_its_first_entry(tree: TemplateTree) -> None:

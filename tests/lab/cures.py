@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 ENGINE = "_runbook/engine.ps1"
+UNDO = "_runbook/engine_undo.ps1"
 E10 = "exchange/server/partner_application.ps1.j2"
-E20 = "exchange/server/restart_iis.ps1.j2"
+E20 = "exchange/server/directory.ps1.j2"
 S30 = "skype/front_end/partner_application.ps1.j2"
 MOVED = "skype/parts/moved.ps1.j2"
 DOMAINS = "exchange/server/accepted_domains.ps1.j2"
@@ -35,8 +36,8 @@ CURES = (
     Cure(
         "r03_a_before",
         ENGINE,
-        "    if (-not ($Step.Before -or $Step.Repeats)) {",
-        "    if (-not $Step.Repeats) {",
+        "    } elseif (-not $Step.Before) {\n        Save-StepRecord -Step $Step -Kind 'Before'",
+        "    } elseif (-not $Runbook.Undoes) {\n        Save-StepRecord -Step $Step -Kind 'Before'",
     ),
     Cure("r04", ENGINE, "    Assert-AsShown -Step $Step\n"),
     Cure(
@@ -52,11 +53,11 @@ CURES = (
     ),
     Cure(
         "r07_a_recreated_object",
-        ENGINE,
+        UNDO,
         "        if ($foreign.Count -gt 0) {",
         "        if ($false) {",
     ),
-    Cure("r08", ENGINE, "        if (-not $Step.After) { continue }\n"),
+    Cure("r08", UNDO, "        if (-not $Step.After) { continue }\n"),
     Cure(
         "r09_declined",
         ENGINE,
@@ -65,7 +66,7 @@ CURES = (
     ),
     Cure(
         "r09_after_records_are",
-        ENGINE,
+        UNDO,
         "foreach ($kind in 'After', 'Before')",
         "foreach ($kind in 'Before', 'After')",
     ),
@@ -76,7 +77,7 @@ CURES = (
         "    } elseif ($false) {\n        Exit-Runbook",
     ),
     Cure("r10_checks", ENGINE, "        if ($same -and $roots -and $good) { return }\n"),
-    Cure("r11", E20, "-gt $gate.End)", "-gt $gate.End.AddHours(-1))"),
+    Cure("r11", E20, "if ($other.Count -gt 0) {", "if ($other.Count -gt 9) {"),
     Cure("r12_facts", ENGINE, "    $Runbook.Past[$id] = @{ End = $found.End; State = $state }\n"),
     Cure(
         "r13_a_refusal",
@@ -88,7 +89,7 @@ CURES = (
     Cure(
         "r16_records",
         ENGINE,
-        "    if ($record.hash -ne $Runbook.Records.Hash) {",
+        "    if ($record.text -ne $Step.Text) {",
         "    if ($false) {",
     ),
     Cure("r17_in_undo_a_whole", ENGINE, "    $kept -contains $Step.Id -or -not", "    -not"),
@@ -104,7 +105,7 @@ CURES = (
     Cure(
         "r19_files",
         ENGINE,
-        "    Assert-NoProblem -Problems @($found | ForEach-Object -Process "
+        "    Assert-NoProblem -Problems @($files | ForEach-Object -Process "
         "{ Get-OwnerProblem -Path $_ })\n",
     ),
     Cure("r19_files", ENGINE, "    if (Test-OnlyOurs -Path $Path) { return }\n"),
@@ -143,7 +144,7 @@ CURES = (
     Cure("r31", DOMAINS, "New-MailUser -Name", "Make the account"),
     Cure(
         "r32_what_no_record_proves_is_asked_about",
-        ENGINE,
+        UNDO,
         "        if (-not $proven -and",
         "        if ($false -and",
     ),
@@ -164,8 +165,8 @@ CURES = (
     Cure(
         "r37",
         ENGINE,
-        "Message = $cause.Message;",
-        "Message = [string] $Failure.ScriptStackTrace;",
+        "    $last = @{ Message = $text;",
+        "    $last = @{ Message = [string] $Failure.ScriptStackTrace;",
     ),
     Cure("r38", ENGINE, "                $Runbook.Evidence = $null\n"),
     Cure("r39", ENGINE, "operator = $Runbook.Operator; file = ", "file = "),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lab.falsehood import PREREQUISITES, Falsehood
-from lab.lab import ROOT, YES, Lab
+from lab.lab import ROOT, Lab
 
 State = dict[str, Any]
 Change = Callable[[State], object]
@@ -428,8 +428,9 @@ def stale(server: str) -> Change:
 
 
 LOCALS = (
-    row("behind", LOCAL, "local-copy: localCopy is 'autodiscover-url', wanted is", 4, inventory=POOL,
-        change=stale("atl-fe-002.litwareinc.com"), wanted=("local-copy.localCopy",)),
+    row("behind", LOCAL, "local-copy: localCopy is 'autodiscover-url', wanted is", 4,
+        inventory=POOL, change=stale("atl-fe-002.litwareinc.com"),
+        wanted=("local-copy.localCopy",)),
     row("pool", f"{PREFLIGHT}@ATL-FE-002", "pool: members is ", 4, inventory=POOL,
         change=skype(pools={SERVER: [SERVER], "pool2.litwareinc.com": ["x.litwareinc.com"]})),
 )  # fmt: skip
