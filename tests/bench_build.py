@@ -166,7 +166,8 @@ class Recorder(Blocks):
 def bare_names(inventory: Path) -> tuple[Build, list[dict[str, Any]]]:
     """What the one template is told for each script: blocks are the names of their includes."""
     products = roles.load_products(TREE, environment.make(TREE))
-    planned = plan.make(pipeline.load(inventory, TREE), products, roles.load_phases(TREE))
+    phases, go = roles.load_phases(TREE), roles.load_go(TREE, environment.make(TREE))
+    planned = plan.make(pipeline.load(inventory, TREE), products, phases, go)
     scripts = render.Renderer(planned, products, TREE)
     scripts._blocks = recorder = Recorder()
     own = [{"own_hash": script.content_hash} for script in scripts.scripts()]

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from lab.cures import CURES, ENGINE, UNDO, Cure
+from lab.cures import CURES, ENGINE, SIGNER, UNDO, Cure
 from lab.fixtures import PROJECT
 from lab.toy import TEMPLATES
 from tools import pwsh
@@ -36,7 +36,7 @@ def taken_out(cure: Cure, folder: Path) -> Path:
 def outcome(cure: Cure, folder: Path) -> dict[str, int]:
     """How many of the named tests failed, passed, or could not even begin."""
     # What the engine does is shown on the toy product, which needs no runs before it.
-    pattern = "test_engine_*.py" if cure.file in (ENGINE, UNDO) else "test_engine.py"
+    pattern = "test_engine_*.py" if cure.file in (ENGINE, UNDO, SIGNER) else "test_engine.py"
     files = sorted(str(path) for path in (PROJECT / "tests").glob(pattern))
     words = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={folder / 'runs'}"]
     done = subprocess.run(

@@ -145,7 +145,11 @@ def test_r37_an_error_while_reading_says_that_nothing_was_changed(toys):
     at = lab.call("Get-ToyObject")
     lab = toys()
     assert lab.run(toy.CHANGE, *YES, LAB_FAIL=f"{at}:before") == 1
-    refused(lab, "failed    Lab: fault before Get-ToyObject", "Next: read the line 'failed' above")
+    refused(
+        lab,
+        "failed    Step 3, object: Lab: fault before Get-ToyObject",
+        "Next: read the line 'failed' above",
+    )
     assert "at <ScriptBlock>" not in lab.out
     failed = [one for one in lab.evidence(toy.CHANGE) if one["status"] == "failed"]
     assert "line" in failed[0]["data"]

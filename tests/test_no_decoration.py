@@ -27,8 +27,10 @@ TREE = TemplateTree.for_project()
 REGISTRY = schema_files.load_registry(TREE)
 PRODUCTS = roles.load_products(TREE, environment.make(TREE))
 PHASES = roles.load_phases(TREE)
+GO = roles.load_go(TREE, environment.make(TREE))
 
 MISSING_IN_CONTOSO = {
+    "change.witness": "true",
     "skype.pools[1].netbios": "SIN-SFB-01",
     "skype.pools[0].front_ends[0].ad_domain": "emea.corp.contoso.net",
 }
@@ -150,7 +152,7 @@ def outcome(data: dict[str, Any], path: Path) -> Outcome:
     path.write_text(yaml.safe_dump(plain(data), sort_keys=False), "utf-8")
     try:
         found = inventory.load_inventory(path, TREE)
-        planned = plan.make(found, PRODUCTS, PHASES)
+        planned = plan.make(found, PRODUCTS, PHASES, GO)
         files = bundle.contents(render.make(planned, PRODUCTS, TREE), TREE)
     except FindingsError as error:
         return [f"{finding.code} {finding.message}" for finding in error.findings]

@@ -45,7 +45,7 @@ def whole(folder: Path) -> bool:
     check = subprocess.run(
         ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=folder, check=False
     )
-    return len(texts) == 1 and check.returncode == 0 and len(list(folder.rglob("*.ps1"))) == 7
+    return len(texts) == 1 and check.returncode == 0 and len(list(folder.rglob("*.ps1"))) == 8
 
 
 @pytest.mark.parametrize("mode", ["swap", "renames"])

@@ -8,13 +8,18 @@ from generator.rendering.blocks import Blocks
 from generator.syntax.tree import parse
 
 _UNDO = "engine_undo.ps1"
-_CALLED = ("engine_web.ps1",)
+_SIGNER = "engine_signer.ps1"
+_CALLED = ("engine_web.ps1", _SIGNER)
 
 
 class EngineParts:
-    """Which parts a runbook carries: an undo that of undo, others what its steps call."""
+    """Which parts a runbook carries: an undo that of undo, others what its steps call.
 
-    def __init__(self, blocks: Blocks) -> None:
+    Where the change has `signers`, every runbook judges its own signature.
+    """
+
+    def __init__(self, blocks: Blocks, signed: bool) -> None:
+        self._signed = signed
         self._undo = blocks.plain(_UNDO)
         self._called = {
             piece: frozenset(parse(piece.marked, engine=True).functions)
@@ -23,5 +28,9 @@ class EngineParts:
 
     def of(self, runbook: Runbook, called: frozenset[str]) -> tuple[Piece, ...]:
         """The parts, in a fixed order; `called` is everything that its steps call."""
-        parts = [piece for piece, names in self._called.items() if not names.isdisjoint(called)]
+        parts = [
+            piece
+            for piece, names in self._called.items()
+            if not names.isdisjoint(called) or (self._signed and piece.template.endswith(_SIGNER))
+        ]
         return (*parts, self._undo) if runbook.undoes else tuple(parts)

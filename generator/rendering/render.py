@@ -61,7 +61,7 @@ class Renderer:
         self._blocks = Blocks(tree)
         self._parameters = self._blocks.plain("parameters.ps1")
         self._engine = self._blocks.plain("engine.ps1")
-        self._parts = EngineParts(self._blocks)
+        self._parts = EngineParts(self._blocks, signed="signers" in plan.inventory.values["change"])
         self._engine_data = powershell.encode(self._engine.marked)
         self.engine_hash = hashlib.sha256(self._engine_data).hexdigest()
         self.launcher = Launcher()

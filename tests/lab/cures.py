@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 ENGINE = "_runbook/engine.ps1"
 UNDO = "_runbook/engine_undo.ps1"
+SIGNER = "_runbook/engine_signer.ps1"
 E10 = "exchange/server/partner_application.ps1.j2"
 E20 = "exchange/server/directory.ps1.j2"
 S30 = "skype/front_end/partner_application.ps1.j2"
@@ -135,11 +136,11 @@ CURES = (
     Cure("r28_rights", ENGINE, "    if ($missing.Count -gt 0) {", "    if ($false) {"),
     Cure(
         "r29_own",
-        ENGINE,
+        SIGNER,
         "    } elseif ($expected.Count -eq 0) {",
         "    } elseif ($false) {",
     ),
-    Cure("r29_each", ENGINE, "    if ($words.ContainsKey($status)) {", "    if ($false) {"),
+    Cure("r29_each", SIGNER, "    if ($words.ContainsKey($status)) {", "    if ($false) {"),
     Cure("r30", E10, "; AssignmentMethod = 'Direct' }", " }"),
     Cure("r31", DOMAINS, "New-MailUser -Name", "Make the account"),
     Cure(

@@ -23,7 +23,7 @@ CHANGE = f"10-001-toy-change_{HOST}"
 CHECK = f"50-001-toy-check_{HOST}"
 UNDO = f"01-001-undo-toy-change_{HOST}"
 ZERO = "0" * 64
-ENGINE = ("engine_web.ps1", "engine_undo.ps1", "engine.ps1")
+ENGINE = ("engine_web.ps1", "engine_signer.ps1", "engine_undo.ps1", "engine.ps1")
 """The engine with all its parts."""
 
 STATE = {"text": "", "list": ["a", "b"], "objects": [{"Guid": "g0", "Name": "theirs"}]}
