@@ -21,7 +21,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,12 @@ import jinja2
 from organisations import large
 
 from generator import cli, pipeline
-from generator.built import Build
-from generator.planned import Runbook
+from generator.built import Build, Piece, RenderedRunbook
+from generator.planned import Runbook, Step
 from generator.planning import plan, roles
-from generator.rendering import render
-from generator.rendering.blocks import Blocks
+from generator.rendering import launcher, render
 from generator.templating import environment, markdown
-from generator.templating.powershell import Literal
+from generator.templating.marks import Marked
 from generator.templating.templates import TemplateTree
 from generator.writing import runsheet
 
@@ -43,7 +43,10 @@ ROOT = Path(__file__).resolve().parent.parent
 TREE = TemplateTree.for_project()
 SPINE = "_runbook/runbook.ps1.j2"
 
-STEP = ("kind", "heading", "lines", "number", "step_id", "title", "flags", "blocks", "bodies")
+STEP = (
+    "kind", "heading", "lines", "number", "step_id", "title", "text_hash", "follows", "flags",
+    "blocks", "bodies",
+)  # fmt: skip
 SCRIPT = f"""\
 {{% include '{SPINE}#header' %}}
 
@@ -55,6 +58,10 @@ SCRIPT = f"""\
 
 {{% for {", ".join(STEP)} in work %}}
 {{%     include '{SPINE}#step' %}}
+
+{{% endfor %}}
+{{% for part in parts %}}
+{{%     include part %}}
 
 {{% endfor %}}
 {{% include '_runbook/engine.ps1' %}}
@@ -109,7 +116,8 @@ def bare_side(inventory: Path, out: Path) -> dict[str, float]:
     text = sheets.get_template(runsheet.TEMPLATE).render(sheet)
     text = re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n"
     (folder / runsheet.NAME).write_text(text, "utf-8")
-    for name in ("manifest.json", "SHA256SUMS"):
+    # The launcher is a table of hashes, as these are lists of them.
+    for name in (launcher.NAME, "manifest.json", "SHA256SUMS"):
         (folder / name).write_bytes((expected / built.folder / name).read_bytes())
     found = measured(*begin)
     for path in (expected / built.folder).rglob("*"):
@@ -148,19 +156,58 @@ def bare_source(name: str) -> str | None:
     return body if file == SPINE else found[1]
 
 
-class Recorder(Blocks):
-    """Remembers what each template was told, and which blocks it had."""
+class Watched(render.Renderer):
+    """A renderer that remembers what it told the spine for each runbook, by its id.
 
-    def __init__(self) -> None:
-        super().__init__(TREE)
-        self.calls: list[tuple[str, dict[str, Any], dict[str, str]]] = []
+    Blocks stand there as the names of their includes.
+    """
 
-    def render(
-        self, source: str, wanted: Iterable[str], names: dict[str, Any]
-    ) -> dict[str, Literal]:
-        found = super().render(source, wanted, names)
-        self.calls.append((source, names, {n: f"{source}#{n}" if found[n] else "" for n in found}))
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.names: dict[str, dict[str, Any]] = {}
+
+    def _work(self, runbook: Runbook) -> tuple[list[str], tuple[str, ...]]:
+        self._now = self.names[runbook.id] = {"work": []}
+        self._shell = f"{runbook.definition.product}/shell.ps1.j2"
+        return super()._work(runbook)
+
+    def _step_blocks(self, step: Step, names: dict[str, Any]) -> dict[str, Marked]:
+        found = super()._step_blocks(step, names)
+        self._includes = {n: f"{step.definition.template}#{n}" if found[n] else "" for n in found}
         return found
+
+    def _spine(self, block: str, names: dict[str, Any]) -> str:
+        if block == "step":
+            bodies = [
+                {
+                    **body,
+                    "text": next(
+                        f for n, f in self._includes.items() if names["blocks"][n] is body["text"]
+                    ),
+                }
+                for body in names["bodies"]
+            ]
+            shown = {"wanted": "", "diagnosis": "", **self._includes}
+            told = {**names, "bodies": bodies, "blocks": shown}
+            self._now["work"].append(tuple(told[key] for key in STEP))
+        else:
+            known = names["blocks"].items()
+            blocks = {name: f"{self._shell}#{name}" if text else "" for name, text in known}
+            self._now |= {**names, "blocks": blocks}
+        return super()._spine(block, names)
+
+    def _script(
+        self,
+        runbook: Runbook,
+        work: Sequence[Piece],
+        names: dict[str, Any],
+        wanted: tuple[str, ...],
+    ) -> RenderedRunbook:
+        script = super()._script(runbook, work, names, wanted)
+        known = self.names[runbook.id]
+        parts = [piece.template for piece in work if piece.template.startswith("_runbook/engine_")]
+        known |= {**names, "own_hash": script.content_hash, "parts": parts}
+        return script
 
 
 def bare_names(inventory: Path) -> tuple[Build, list[dict[str, Any]]]:
@@ -168,31 +215,9 @@ def bare_names(inventory: Path) -> tuple[Build, list[dict[str, Any]]]:
     products = roles.load_products(TREE, environment.make(TREE))
     phases, go = roles.load_phases(TREE), roles.load_go(TREE, environment.make(TREE))
     planned = plan.make(pipeline.load(inventory, TREE), products, phases, go)
-    scripts = render.Renderer(planned, products, TREE)
-    scripts._blocks = recorder = Recorder()
-    own = [{"own_hash": script.content_hash} for script in scripts.scripts()]
-    calls = iter(recorder.calls)
-    work = [bare_work(runbook, calls) for runbook in planned.runbooks]
-    told = [names for _, names, _ in calls]
-    names = [{**one, **known, **mine} for one, known, mine in zip(told, work, own, strict=True)]
-    return render.make(planned, products, TREE), names
-
-
-def bare_work(runbook: Runbook, calls: Iterator[Any]) -> dict[str, Any]:
-    _, _, blocks = next(calls)
-    _, product, _ = next(calls)
-    work = []
-    for step in runbook.steps:
-        includes = {} if "ask" in step.definition.flags else next(calls)[2]
-        _, parts, _ = next(calls)
-        bodies = [
-            {"name": entry, "text": includes[name]}
-            for name, entry in render._BODIES[bool(runbook.undoes)].items()
-            if name in includes
-        ]
-        shown = {"wanted": "", "diagnosis": "", **includes}
-        work.append(tuple({**parts, "blocks": shown, "bodies": bodies}[key] for key in STEP))
-    return {**product, "blocks": blocks, "work": work}
+    scripts = Watched(planned, products, TREE)
+    deque(scripts.scripts(), maxlen=0)
+    return render.make(planned, products, TREE), list(scripts.names.values())
 
 
 # --- what is measured ---------------------------------------------------------------------
