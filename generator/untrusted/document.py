@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,7 +14,6 @@ from generator.untrusted import limits
 _LONGEST_NUMBER = 18
 """Digits. What a program of any kind reads as a whole number of 64 bits."""
 
-_SHOWN = 5
 _LONGEST = 200
 
 
@@ -26,6 +24,8 @@ def read(data: bytes, schema: Path, display: str) -> Any:
     is no JSON in UTF-8, is larger or nested deeper than any document of the program, gives a key
     twice, holds a number that is no whole number of 64 bits, or is not what the schema says.
     """
+    import jsonschema_rs  # noqa: PLC0415 - 43 ms, and most commands do without
+
     title, validator = _judge(schema)
     if len(data) > limits.DOCUMENT:
         raise IntegrityError(f"{display}: this is no {title} (more than {limits.DOCUMENT} bytes)")
@@ -43,24 +43,26 @@ def read(data: bytes, schema: Path, display: str) -> Any:
         _check_depth(found)
         # Half a character, which JSON can name, is a ValueError here, in keys and values.
         json.dumps(found, ensure_ascii=False).encode()
-        errors = list(islice(validator.iter_errors(found), _SHOWN))
     except RecursionError as error:
         raise IntegrityError(f"{display}: this is no {title} (nested too deep)") from error
     except ValueError as error:
         raise IntegrityError(f"{display}: this is no {title} ({str(error)[:_LONGEST]})") from error
-    if errors:
-        places = ((path_text(one.instance_path) or "all of it", one) for one in errors)
+    try:
+        # The first mistake ends it: a file of nothing but mistakes would fill the memory with them.
+        validator.validate(found)
+    except jsonschema_rs.ValidationError as error:
+        place = path_text(error.instance_path) or "all of it"
         raise IntegrityError(
             f"{display}: this is no {title}:",
-            *(f"  {place[:_LONGEST]}: {one.message[:_LONGEST]}" for place, one in places),
-        )
+            f"  {place[:_LONGEST]}: {error.message[:_LONGEST]}",
+        ) from error
     return found
 
 
 @cache
 def _judge(schema: Path) -> tuple[str, Any]:
     """The title of a schema, and what judges by it."""
-    import jsonschema_rs  # noqa: PLC0415 - 43 ms, and most commands do without
+    import jsonschema_rs  # noqa: PLC0415
 
     rules = json.loads(schema.read_bytes())
     # Without the mask a message would quote the value, of whatever size.
