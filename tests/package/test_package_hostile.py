@@ -70,6 +70,12 @@ class TestNamesInAnArchive:
         assert cli.run(["verify", str(place), *TRUST]) == 3
         assert sorted(tmp_path.rglob("*")) == before
 
+    @pytest.mark.parametrize("name", [name for name in NAMES if "\0" not in name])
+    def test_G01_the_reader_of_archives_judges_names_by_itself(self, name: str) -> None:
+        # Python's own writer ends a name at a NUL.
+        with pytest.raises(IntegrityError, match="names that must not be unpacked"):
+            archive.read(archive.write({"good": b"1", name: b"x"}))
+
     @pytest.mark.parametrize("name", ["../x", "/tmp/x", "a/../../x", "con", "a\\b", "a//b"])
     def test_G01_nothing_is_written_below_a_folder_by_a_name_that_leaves_it(
         self, tmp_path: Path, name: str
