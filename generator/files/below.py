@@ -17,24 +17,32 @@ class TooDeepError(UsageError):
 
 
 def entries(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Path below the root and entry of everything, a folder before what is in it.
+    """Path below the root and entry of everything, by name, a folder before what is in it.
 
     Raises OSError for a folder that cannot be read, and TooDeepError.
     """
-    waiting = [("", 0)]
-    while waiting:
-        base, depth = waiting.pop()
-        if depth > DEEPEST:
-            top = root / base.split("/")[0]
-            raise TooDeepError(f"{top}: more than {DEEPEST} folders in one another; move it away")
-        with os.scandir(root / base) as found:
-            present = sorted(found, key=lambda entry: entry.name)
-        inner = []
-        for entry in present:
-            yield f"{base}{entry.name}", entry
-            if entry.is_dir(follow_symlinks=False):
-                inner.append((f"{base}{entry.name}/", depth + 1))
-        waiting += reversed(inner)
+    levels = [("", _sorted(root))]
+    while levels:
+        base, waiting = levels[-1]
+        if not waiting:
+            levels.pop()
+            continue
+        entry = waiting.pop()
+        name = f"{base}{entry.name}"
+        yield name, entry
+        if entry.is_dir(follow_symlinks=False):
+            if len(levels) > DEEPEST:
+                top = root / name.split("/", maxsplit=1)[0]
+                raise TooDeepError(
+                    f"{top}: more than {DEEPEST} folders in one another; move it away"
+                )
+            levels.append((f"{name}/", _sorted(root / name)))
+
+
+def _sorted(folder: Path) -> list[os.DirEntry[str]]:
+    """The first one is the last in the list."""
+    with os.scandir(folder) as found:
+        return sorted(found, key=lambda entry: entry.name, reverse=True)
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
