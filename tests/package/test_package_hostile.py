@@ -325,6 +325,10 @@ class TestForeignJson:
         with pytest.raises(IntegrityError, match=r"^x"):
             document.read(ODD_DOCUMENTS[case], schema, "x")
 
+    def test_G08_the_levels_of_a_document_are_counted_before_its_schema_is_asked(self) -> None:
+        with pytest.raises(IntegrityError, match="more than 32 levels"):
+            document.read(ODD_DOCUMENTS["nested a little"], contents.SCHEMA, "x")
+
     def test_G08_of_a_document_of_nothing_but_mistakes_one_is_told(self) -> None:
         """All of them would fill the memory: some 2 KiB each."""
         with pytest.raises(IntegrityError) as caught:
