@@ -15,6 +15,9 @@ _LONGEST_NUMBER = 18
 """Digits. What a program of any kind reads as a whole number of 64 bits."""
 
 _LONGEST = 200
+_SHOWN = 5
+_FEW = 1_000
+"""Values of a document of which every mistake is looked for."""
 
 
 def read(data: bytes, schema: Path, display: str) -> Any:
@@ -24,13 +27,12 @@ def read(data: bytes, schema: Path, display: str) -> Any:
     is no JSON in UTF-8, is larger or nested deeper than any document of the program, gives a key
     twice, holds a number that is no whole number of 64 bits, or is not what the schema says.
     """
-    import jsonschema_rs  # noqa: PLC0415 - 43 ms, and most commands do without
-
     title, validator = _judge(schema)
     if len(data) > limits.DOCUMENT:
         raise IntegrityError(f"{display}: this is no {title} (more than {limits.DOCUMENT} bytes)")
     containers = data.count(b"{") + data.count(b"[")
-    if containers > limits.CONTAINERS or data.count(b",") > limits.VALUES:
+    commas = data.count(b",")
+    if containers > limits.CONTAINERS or commas > limits.VALUES:
         raise IntegrityError(f"{display}: this is no {title} (too many values)")
     try:
         found = json.loads(
@@ -43,26 +45,40 @@ def read(data: bytes, schema: Path, display: str) -> Any:
         _check_depth(found)
         # Half a character, which JSON can name, is a ValueError here, in keys and values.
         json.dumps(found, ensure_ascii=False).encode()
+        errors = _errors(validator, found, few=containers + commas <= _FEW)
     except RecursionError as error:
         raise IntegrityError(f"{display}: this is no {title} (nested too deep)") from error
     except ValueError as error:
         raise IntegrityError(f"{display}: this is no {title} ({str(error)[:_LONGEST]})") from error
-    try:
-        # The first mistake ends it: a file of nothing but mistakes would fill the memory with them.
-        validator.validate(found)
-    except jsonschema_rs.ValidationError as error:
-        place = path_text(error.instance_path) or "all of it"
+    if errors:
+        places = ((path_text(one.instance_path) or "all of it", one) for one in errors)
         raise IntegrityError(
             f"{display}: this is no {title}:",
-            f"  {place[:_LONGEST]}: {error.message[:_LONGEST]}",
-        ) from error
+            *(f"  {place[:_LONGEST]}: {one.message[:_LONGEST]}" for place, one in places),
+        )
     return found
+
+
+def _errors(validator: Any, found: Any, *, few: bool) -> list[Any]:
+    """The first mistakes of a document; of a large one the first alone.
+
+    The validator finds all of them before it gives one, and each takes some 2 KiB.
+    """
+    import jsonschema_rs  # noqa: PLC0415
+
+    if few:
+        return list(validator.iter_errors(found))[:_SHOWN]
+    try:
+        validator.validate(found)
+    except jsonschema_rs.ValidationError as error:
+        return [error]
+    return []
 
 
 @cache
 def _judge(schema: Path) -> tuple[str, Any]:
     """The title of a schema, and what judges by it."""
-    import jsonschema_rs  # noqa: PLC0415
+    import jsonschema_rs  # noqa: PLC0415 - 43 ms, and most commands do without
 
     rules = json.loads(schema.read_bytes())
     # Without the mask a message would quote the value, of whatever size.
