@@ -23,6 +23,7 @@ from generator.signing import errors as signing_errors
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
+SECURITY = (ROOT / "SECURITY.md").read_text("utf-8")
 DOCUMENTS = ("README.md", "CONTRIBUTING.md")
 
 
@@ -89,12 +90,24 @@ def test_the_table_of_exit_codes_is_complete() -> None:
 
 
 def test_files_that_the_documents_name_are_there() -> None:
-    for name in DOCUMENTS:
+    for name in (*DOCUMENTS, "SECURITY.md", "SIGNING.md"):
         text = (ROOT / name).read_text("utf-8")
         for path in re.findall(r"`((?:generator|templates|tests|inventories)/[\w./-]+)`", text):
             made = path.endswith(("schema.json", "__snapshots__/"))
             if "NAME" not in path and not made:
                 assert (ROOT / path).exists(), f"{name}: {path}"
+
+
+def test_every_guarantee_of_the_security_page_has_its_tests() -> None:
+    rows = re.findall(r"^\| (G\d\d) \| .+ \| (.+) \|$", SECURITY, re.MULTILINE)
+    assert [number for number, _ in rows] == [f"G{number:02}" for number in range(1, 18)]
+    for number, files in rows:
+        for path in re.findall(r"`(tests/[\w/]+\.py)`", files):
+            assert f"def test_{number}_" in (ROOT / path).read_text("utf-8"), f"{number}: {path}"
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        name = path.relative_to(ROOT).as_posix()
+        for number in set(re.findall(r"def test_(G\d\d)_", path.read_text("utf-8"))):
+            assert f"`{name}`" in dict(rows)[number], f"{number}: {name} is missing"
 
 
 def test_modules_that_contributing_draws_are_there() -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import io
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from generator.cli import screen
 from generator.cli.group import cli
-from generator.errors import GeneratorError
+from generator.errors import GeneratorError, UsageError
 from generator.findings import FindingsError
 
 __all__ = ["EXIT_CODES", "cli", "main", "run"]
@@ -45,6 +46,7 @@ def main() -> NoReturn:
 def run(arguments: list[str]) -> int:
     """Run the command line; answers with the exit code instead of leaving."""
     try:
+        _require_working_folder()
         code = cli.main(
             arguments, prog_name="runbook", standalone_mode=False, color=screen.colour()
         )
@@ -71,3 +73,13 @@ def run(arguments: list[str]) -> int:
         screen.say(*traceback.format_exc().rstrip("\n").split("\n"))
         screen.say("This is a bug in runbook, not in your files. Please report it.")
         return BUG
+
+
+def _require_working_folder() -> None:
+    """Raises UsageError for one that was deleted: no path means anything there."""
+    try:
+        Path.cwd()
+    except OSError:
+        raise UsageError(
+            "the working folder is not there any more. Change to another one."
+        ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -101,9 +102,12 @@ def out_option(what: str) -> Callable[[_Command], _Command]:
 
 
 def template_tree(templates: Path | None) -> TemplateTree:
-    """The templates of this project: those of the option, else ./templates, else built-in."""
+    """The templates of this project: those of the option, else ./templates, else built-in.
+
+    Whatever is called ./templates counts: a link to nowhere is an error, not passed over.
+    """
     own = Path("templates")
-    return TemplateTree.for_project(templates or (own if own.is_dir() else None))
+    return TemplateTree.for_project(templates or (own if os.path.lexists(own) else None))
 
 
 def _names(folder: Path) -> list[str]:

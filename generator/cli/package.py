@@ -18,6 +18,7 @@ from generator.package import verify as packages
 from generator.package.reproduce import NotReproducibleError
 from generator.package.verify import Answer
 from generator.signing import answers, commands_read, preflight
+from generator.signing import folder as folders
 from generator.signing import options as shared
 from generator.signing.errors import PolicyError
 from generator.signing.verify import Trust
@@ -77,6 +78,7 @@ def package(
     evidence = {path.name: named.read(path) for path in options["evidence"]}
     if len(evidence) != len(options["evidence"]):
         raise UsageError("two files of evidence have the same name")
+    folder = folders.load(folder).path
     target = output or folder.with_name(f"{folder.name}.zip")
     with shared.identity(options) as identity:
         ecdsa = options["allow_ecdsa"]
@@ -148,7 +150,7 @@ def _reproduced(path: Path, trust: Trust, *, vouched: bool) -> tuple[list[str], 
 
 
 def _is_package(path: Path) -> bool:
-    return path.suffix.lower() == ".zip" or (path / contents.NAME).is_file()
+    return path.suffix.lower() == ".zip" or named.is_file(path / contents.NAME)
 
 
 def _verify(path: Path, trust: Trust, form: str) -> int:

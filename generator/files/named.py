@@ -74,6 +74,22 @@ def read(path: Path, most: int = MOST, display: str | None = None) -> bytes:
     return b"".join(parts)
 
 
+def is_file(path: Path) -> bool:
+    """Whether it leads to a plain file; not, where the system cannot look (a name too long)."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """The same for a folder."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def _judge(found: os.stat_result, most: int, name: str) -> None:
     if stat.S_ISDIR(found.st_mode):
         raise UnreadableError(name, Why.FOLDER)

@@ -16,6 +16,7 @@ from generator.signing.errors import PolicyError
 from generator.signing.signer import Identity, ScriptSigner
 from generator.templating.templates import TemplateTree
 from generator.untrusted import archive
+from generator.untrusted import folder as untrusted
 from generator.writing import manifest
 
 
@@ -38,7 +39,7 @@ def make(
     if damage:
         raise IntegrityError("nothing was written.", *damage)
     files = {
-        name: (folder / name).read_bytes()
+        name: untrusted.read_file(folder / name)
         for name in (*manifest.hashes(built.record), manifest.NAME, manifest.SUMS)
     }
     _refuse_other_signers(folder, built.scripts, files, identity)
@@ -104,10 +105,6 @@ def _refuse_other_signers(
 def _inputs(inventory: Path, tree: TemplateTree) -> dict[str, bytes]:
     """The inventory and the templates in force: those of the project over the built-in ones."""
     base = f"{contents.INPUTS}/templates"
-    found: dict[str, bytes] = {}
-    for root in reversed(tree.roots):
-        for path in sorted(root.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                found[f"{base}/{path.relative_to(root).as_posix()}"] = path.read_bytes()
+    found = {f"{base}/{name}": data for name, data in tree.contents()}
     found[f"{contents.INPUTS}/{inventory.name}"] = named.read(inventory)
     return found

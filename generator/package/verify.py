@@ -8,7 +8,7 @@ from pathlib import Path
 
 from generator import __version__, signature_block
 from generator.errors import IntegrityError
-from generator.files import names
+from generator.files import named, names
 from generator.package import contents, verifier
 from generator.package.contents import Contents
 from generator.signing import verify as signatures
@@ -43,7 +43,7 @@ class Answer:
 
 def load(path: Path) -> dict[str, bytes]:
     """The files of a package, packed or unpacked; raises IntegrityError, UsageError."""
-    if path.is_dir():
+    if named.is_folder(path):
         return folder.read(path)
     return archive.read(folder.read_file(path, limits.PACKAGE))
 

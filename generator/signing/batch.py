@@ -154,7 +154,7 @@ def _targets(path: Path) -> list[Target]:
     if not stat.S_ISREG(mode):
         raise UsageError(f"{path}: this is a pipe or a device, not a file")
     for parent in list(path.absolute().parents)[:2]:
-        if (parent / manifest.NAME).is_file():
+        if named.is_file(parent / manifest.NAME):
             found = [
                 each
                 for each in _of_folder(folders.load(parent))

@@ -92,11 +92,11 @@ def _judge(
 ) -> tuple[list[tuple[Path, Verification]], list[str]]:
     """The answers file by file, and what is wrong with the folders around them."""
     found = batch.collect(paths, check=False)
-    whole = {each.path for each in found.folders} & set(paths)
+    whole = {path.resolve() for path in paths}
     problems = [
         problem
         for each in found.folders
-        if each.path in whole
+        if each.path.resolve() in whole
         for problem in (*folder.problems(each), *folder.unlisted(each))
     ]
     answers = [

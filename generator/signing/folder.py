@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from generator.errors import IntegrityError, UsageError
-from generator.files import names
+from generator.files import below, names
+from generator.files.below import TooDeepError
 from generator.untrusted import document, limits
 from generator.untrusted import folder as untrusted
 from generator.writing import manifest, swap
@@ -36,9 +38,14 @@ class Folder:
 
 
 def load(path: Path) -> Folder:
-    """Reads the manifest; raises UsageError without one, IntegrityError for a damaged one."""
+    """Reads the manifest; raises UsageError without one, IntegrityError for a damaged one.
+
+    A folder that is called `.` or `..` gets its own name: its successor grows beside it.
+    """
+    if path.name in ("", ".."):
+        path = path.resolve()
     place = path / manifest.NAME
-    if not place.exists():
+    if not path.name or not os.path.lexists(place):
         raise UsageError(
             f"{path}: there is no {manifest.NAME}, so this is no folder that a build wrote. Name "
             "the files themselves, or the folder out/NAME"
@@ -57,14 +64,20 @@ def load(path: Path) -> Folder:
 
 def problems(folder: Folder) -> list[str]:
     """Files that are missing or not as the manifest says, one sentence each."""
-    found = []
-    for name, digest in manifest.hashes(folder.record).items():
+    listed = manifest.hashes(folder.record)
+    parents = {parent for name in listed for parent in PurePosixPath(name).parents}
+    found = [
+        f"{folder.path / parent}: this is a link, not a folder that a build made"
+        for parent in sorted(parents)
+        if parent.name and (folder.path / parent).is_symlink()
+    ]
+    for name, digest in listed.items():
         data = _plain_bytes(folder.path / name)
         if data is None:
             found.append(f"{folder.path / name}: missing, or no plain file")
         elif manifest.sha256(data) != digest:
             found.append(f"{folder.path / name}: not the file that the manifest names")
-    own = untrusted.read_file(folder.path / manifest.NAME)
+    own = untrusted.read_file(folder.path / manifest.NAME, limits.BUILT)
     if _plain_bytes(folder.path / manifest.SUMS) != manifest.sums(folder.record, own):
         found.append(f"{folder.path / manifest.SUMS}: does not agree with the manifest")
     return found
@@ -75,12 +88,16 @@ def unlisted(folder: Folder) -> list[str]:
     known = {*manifest.hashes(folder.record), manifest.NAME, manifest.SUMS}
     folders = {str(parent) for name in known for parent in PurePosixPath(name).parents}
     expected = {os.path.normcase(name) for name in known | folders}
-    names_here = (path.relative_to(folder.path) for path in sorted(folder.path.rglob("*")))
-    return [
-        f"{folder.path / name}: not in the manifest"
-        for name in names_here
-        if os.path.normcase(name.as_posix()) not in expected
-    ]
+    found = []
+    try:
+        for name, _ in below.entries(folder.path):
+            if os.path.normcase(name) not in expected:
+                found.append(f"{folder.path / name}: not in the manifest")
+    except TooDeepError as error:
+        found += error.lines
+    except OSError as error:
+        found.append(f"{error.filename or folder.path}: {error.strerror or error}")
+    return found
 
 
 def replace(folder: Folder, changed: Mapping[str, bytes]) -> None:
@@ -108,6 +125,8 @@ def replace(folder: Folder, changed: Mapping[str, bytes]) -> None:
 
 
 def _fill(new: Path, old: Path, written: Mapping[str, bytes]) -> None:
+    # What is nested too deep to be copied is refused before anything is.
+    deque(below.entries(old), maxlen=0)
     shutil.copytree(old, new, symlinks=True, copy_function=swap.second_name, dirs_exist_ok=True)
     for name, data in written.items():
         (new / name).unlink(missing_ok=True)
@@ -116,4 +135,6 @@ def _fill(new: Path, old: Path, written: Mapping[str, bytes]) -> None:
 
 def _plain_bytes(path: Path) -> bytes | None:
     """The bytes of a plain file, None where there is none; raises IntegrityError for a huge one."""
-    return untrusted.read_file(path) if path.is_file() and not path.is_symlink() else None
+    if path.is_symlink() or not path.is_file():
+        return None
+    return untrusted.read_file(path, limits.BUILT)

@@ -19,7 +19,13 @@ MOST_ROUNDS = 5_000_000
 
 MOST_MEMORY = 1 << 30
 
+MOST_BYTES = 2_049
+"""Of a number in a key: 16,384 bits, more than any system signs with. Whether larger ones are
+primes takes hours to find out.
+"""
+
 _INTEGER, _OCTETS, _END, _CONSTRUCTED = 0x02, 0x04, 0x00, 0x20
+_SEQUENCE, _OPEN = 0x30, 0x80
 _DEEPEST = 24
 _PEM = re.compile(rb"-----BEGIN [A-Z0-9 ]+-----([A-Za-z0-9+/=\s]+)-----END")
 
@@ -28,6 +34,10 @@ def refuse_hard_work(data: bytes, display: str) -> None:
     """Raises KeyFileError for a PFX or PEM file that would take too much time or memory."""
     blocks = [_decoded(found[1]) for found in _PEM.finditer(data)] or [data]
     for block in blocks:
+        if any(size > MOST_BYTES for size in _sizes(block)):
+            raise KeyFileError(
+                f"{display}: a number of this key has more than 16,384 bits; use RSA with 3072 bits"
+            )
         for rounds, *more in _numbers_behind_salts(block):
             # Three numbers are those of scrypt: cost, block size, parallelism.
             hard = 128 * rounds * more[0] > MOST_MEMORY if len(more) > 1 else rounds > MOST_ROUNDS
@@ -36,6 +46,25 @@ def refuse_hard_work(data: bytes, display: str) -> None:
                     f"{display}: opening this key would take more than {MOST_ROUNDS} rounds, or "
                     "too much memory. Export the key anew"
                 )
+
+
+def _sizes(data: bytes) -> Iterator[int]:
+    """Of every number, also of those in octet strings that hold one structure, as a key may."""
+    waiting = [(data, 0)]
+    while waiting:
+        part, depth = waiting.pop()
+        for tag, content in _elements(part):
+            if tag == _INTEGER:
+                yield len(content)
+            elif tag == _OCTETS and depth < _DEEPEST and _is_sequence(content):
+                waiting.append((content, depth + 1))
+
+
+def _is_sequence(data: bytes) -> bool:
+    """Whether it looks like one sequence and nothing else, which what is encrypted does not."""
+    if len(data) < 2 or data[0] != _SEQUENCE:
+        return False
+    return data[1] == _OPEN or sum(_length(data, 1)) == len(data)
 
 
 def _numbers_behind_salts(data: bytes) -> Iterator[list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from itertools import pairwise
 
@@ -12,6 +13,8 @@ from generator.signing.chain import Certificates
 from generator.signing.codes import Code
 from generator.signing.errors import KeyFileError, MalformedError, RefusedError
 
+_PEM = re.compile(rb"-----BEGIN X509 CRL-----[^-]*-----END X509 CRL-----")
+
 Lists = tuple[x509.CertificateRevocationList, ...]
 
 _KNOWN_CRITICAL = (x509.IssuingDistributionPoint,)
@@ -20,12 +23,16 @@ _ANY_TIME = (x509.ReasonFlags.key_compromise, x509.ReasonFlags.ca_compromise)
 
 
 def load_lists(data: bytes, display: str) -> Lists:
-    """The revocation list of a file, PEM or DER; raises KeyFileError."""
+    """The revocation lists of a file, PEM (any number) or DER (one); raises KeyFileError."""
     try:
         with cms.foreign("nothing that can be read"):
-            if b"-----BEGIN" in data:
-                return (x509.load_pem_x509_crl(data),)
-            return (x509.load_der_x509_crl(data),)
+            if b"-----BEGIN" not in data:
+                return (x509.load_der_x509_crl(data),)
+            # cryptography reads the first one of a file, and what it does not read revokes nothing.
+            blocks = _PEM.findall(data)
+            if len(blocks) != data.count(b"-----BEGIN"):
+                raise MalformedError("it holds something that is no revocation list in PEM form")
+            return tuple(x509.load_pem_x509_crl(block) for block in blocks)
     except MalformedError as error:
         raise KeyFileError(f"{display}: this is no revocation list ({error})") from error
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from generator.errors import GeneratorError, UsageError
-from generator.files import named
+from generator.files import below, named
 from generator.files.named import UnreadableError, Why
 from generator.findings import Finding, FindingsError, show
 from generator.templating import marks
@@ -99,7 +99,7 @@ class TemplateTree:
         """The built-in tree, overlaid by the folder `own` when it is another one that exists."""
         base = built_in()
         if own is not None and not own.is_dir():
-            raise UsageError(f"{own}: no such folder of templates")
+            raise UsageError(f"{own}: there is no folder of templates here")
         if own is None or own.resolve() == base:
             return cls((base,))
         return cls((own.resolve(), base), own.as_posix())
@@ -168,6 +168,16 @@ class TemplateTree:
         """Names of all files with this ending (`.j2`), each once, sorted."""
         found = {name for root in self.roots for name, folder in _entries(root) if not folder}
         return tuple(sorted(name for name in found if name.endswith(ending)))
+
+    def contents(self) -> Iterator[tuple[str, bytes]]:
+        """Name and bytes of every template in force, sorted; raises as `find` and UnreadableError.
+
+        What these are is judged as for a build; other files of the folders are none.
+        """
+        for name in sorted(name for ending in ENDINGS for name in self.files(ending)):
+            path = self.find(name)
+            assert path is not None  # noqa: S101 - it was listed
+            yield name, named.read(path, MAX_BYTES)
 
     def shadowed(self) -> tuple[Path, ...]:
         """Files of the project that stand in for a built-in one."""
@@ -285,12 +295,4 @@ def _entries(root: Path) -> Iterator[tuple[str, bool]]:
     Raises OSError for a folder that cannot be read.
     """
 
-    def refuse_to_skip(error: OSError) -> None:
-        raise error
-
-    for place, folders, files in os.walk(root, onerror=refuse_to_skip):
-        below = Path(place).relative_to(root).as_posix()
-        prefix = "" if below == "." else f"{below}/"
-        folders.sort()
-        yield from ((f"{prefix}{name}", True) for name in folders)
-        yield from ((f"{prefix}{name}", False) for name in sorted(files))
+    return ((name, below.is_folder(entry)) for name, entry in below.entries(root))

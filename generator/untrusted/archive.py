@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from generator.errors import IntegrityError
 from generator.files import names
-from generator.untrusted.limits import check_count
+from generator.untrusted.limits import check_count, check_size
 
 _LOCAL = struct.Struct("<4s5H3L2H")
 _LOCAL_BEGINS = b"PK\3\4"
@@ -59,6 +59,7 @@ def read(data: bytes) -> dict[str, bytes]:
             if name in files:
                 raise IntegrityError(f"the name {name!a} stands twice in the archive")
             start += path_size
+            check_size(name, size)
             files[name] = data[start : start + size]
             at = start + size
             check_count(len(files))

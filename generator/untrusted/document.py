@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,8 +14,10 @@ from generator.untrusted import limits
 _LONGEST_NUMBER = 18
 """Digits. What a program of any kind reads as a whole number of 64 bits."""
 
-_SHOWN = 5
 _LONGEST = 200
+_SHOWN = 5
+_FEW = 1_000
+"""Values of a document of which every mistake is looked for."""
 
 
 def read(data: bytes, schema: Path, display: str) -> Any:
@@ -30,7 +31,8 @@ def read(data: bytes, schema: Path, display: str) -> Any:
     if len(data) > limits.DOCUMENT:
         raise IntegrityError(f"{display}: this is no {title} (more than {limits.DOCUMENT} bytes)")
     containers = data.count(b"{") + data.count(b"[")
-    if containers > limits.CONTAINERS or data.count(b",") > limits.VALUES:
+    commas = data.count(b",")
+    if containers > limits.CONTAINERS or commas > limits.VALUES:
         raise IntegrityError(f"{display}: this is no {title} (too many values)")
     try:
         found = json.loads(
@@ -43,7 +45,7 @@ def read(data: bytes, schema: Path, display: str) -> Any:
         _check_depth(found)
         # Half a character, which JSON can name, is a ValueError here, in keys and values.
         json.dumps(found, ensure_ascii=False).encode()
-        errors = list(islice(validator.iter_errors(found), _SHOWN))
+        errors = _errors(validator, found, few=containers + commas <= _FEW)
     except RecursionError as error:
         raise IntegrityError(f"{display}: this is no {title} (nested too deep)") from error
     except ValueError as error:
@@ -55,6 +57,22 @@ def read(data: bytes, schema: Path, display: str) -> Any:
             *(f"  {place[:_LONGEST]}: {one.message[:_LONGEST]}" for place, one in places),
         )
     return found
+
+
+def _errors(validator: Any, found: Any, *, few: bool) -> list[Any]:
+    """The first mistakes of a document; of a large one the first alone.
+
+    The validator finds all of them before it gives one, and each takes some 2 KiB.
+    """
+    import jsonschema_rs  # noqa: PLC0415
+
+    if few:
+        return list(validator.iter_errors(found))[:_SHOWN]
+    try:
+        validator.validate(found)
+    except jsonschema_rs.ValidationError as error:
+        return [error]
+    return []
 
 
 @cache

@@ -7,6 +7,9 @@ from generator.errors import IntegrityError
 FILE = 64 << 20
 """Bytes of one file; a script has some 70,000."""
 
+BUILT = 256 << 20
+"""Bytes of one file of a built folder; the run sheet has some 2,300 a runbook."""
+
 PACKAGE = 2 << 30
 """Bytes of a package, packed or unpacked; one of 2,000 servers has 0.8 GiB."""
 
@@ -30,3 +33,9 @@ def check_count(count: int) -> None:
     """Raises IntegrityError for more files than a package can have."""
     if count > FILES:
         raise IntegrityError(f"more than {FILES} files; a package has at most so many")
+
+
+def check_size(name: str, size: int) -> None:
+    """Raises IntegrityError for a file that is larger than one of a package can be."""
+    if size > FILE:
+        raise IntegrityError(f"{name!a}: {size} bytes; a file of a package has at most {FILE}")

@@ -97,7 +97,8 @@ def answer(work: Callable[[list[str]], Any]) -> NoReturn:
     try:
         found = {"result": work(sys.argv[1:])}
     except GeneratorError as error:
-        found = {"error": error.args}
+        # Not `args`: a FindingsError holds its findings there, which are no JSON.
+        found = {"error": error.lines}
     except MemoryError:
         sys.exit(_NO_MEMORY)
     except OSError as error:

@@ -10,6 +10,9 @@ from typing import TypeAlias
 
 from generator import signature_block
 from generator.errors import OutputError
+from generator.files import below, named
+from generator.files.named import UnreadableError, Why
+from generator.untrusted import limits
 from generator.writing import manifest
 
 Holds: TypeAlias = Callable[[bytes], bool]
@@ -79,18 +82,12 @@ def compare(digests: Mapping[str, str], folder: Path, holds: Holds = any_block) 
     return Comparison(**{kind: tuple(names) for kind, names in found.items()})
 
 
-def _present(folder: Path, below: str = "") -> Iterator[tuple[str, str]]:
+def _present(folder: Path) -> Iterator[tuple[str, str]]:
     """Files, links and empty folders: comparable path -> path. Links are not followed."""
-    place = folder / below
-    if not place.is_dir():
+    if not folder.is_dir():
         return
-    with os.scandir(place) as entries:
-        found = sorted(entries, key=lambda entry: entry.name)
-    for entry in found:
-        path = f"{below}{entry.name}"
-        if entry.is_dir(follow_symlinks=False) and any(Path(entry.path).iterdir()):
-            yield from _present(folder, f"{path}/")
-        else:
+    for path, entry in below.entries(folder):
+        if not (entry.is_dir(follow_symlinks=False) and any(Path(entry.path).iterdir())):
             yield os.path.normcase(path), path
 
 
@@ -102,8 +99,17 @@ def recorded(folder: Path) -> dict[str, str]:
 
 
 def plain_bytes(path: Path) -> bytes | None:
-    """None for what is not there or is no plain file (a link, a folder, a pipe)."""
-    return path.read_bytes() if path.is_file() and not path.is_symlink() else None
+    """None for what is not there, is no plain file (a link, a folder, a pipe), or is far larger
+    than any file of a build.
+    """
+    if path.is_symlink() or not path.is_file():
+        return None
+    try:
+        return named.read(path, limits.BUILT)
+    except UnreadableError as error:
+        if error.why in (Why.LARGE, Why.MISSING):
+            return None
+        raise
 
 
 def _as_recorded(data: bytes | None, recorded: str | None, holds: Holds) -> bool:
@@ -115,13 +121,18 @@ def _as_recorded(data: bytes | None, recorded: str | None, holds: Holds) -> bool
     return signature_block.without(data) != data and holds(data)
 
 
+def _is_own_folder(path: Path) -> bool:
+    """Not one that a link leads to."""
+    return path.is_dir() and not path.is_symlink()
+
+
 def _refuse_blocked(folder: Path, ours: set[str], foreign: list[str]) -> None:
     """A foreign file where this build needs a folder, or the other way round."""
     folders = {os.path.normcase(str(parent)) for path in ours for parent in Path(path).parents}
     blocked = [
         path
         for path in foreign
-        if (os.path.normcase(path) in folders and not (folder / path).is_dir())
+        if (os.path.normcase(path) in folders and not _is_own_folder(folder / path))
         or any(os.path.normcase(str(parent)) in ours for parent in Path(path).parents)
     ]
     if blocked:

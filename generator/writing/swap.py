@@ -100,11 +100,19 @@ def growing(folder: Path) -> Iterator[Path]:
 
 
 def replace(folder: Path) -> None:
-    """Puts the folder that has grown beside `folder` in its place. Call it inside `growing`."""
+    """Puts the folder that has grown beside `folder` in its place. Call it inside `growing`.
+
+    Raises UnwritableError where that would leave the caller in a folder that is gone.
+    """
     new = growing_path(folder)
     if not folder.exists():
         _rename(new, folder)
         return
+    if Path.cwd().is_relative_to(folder.resolve()):
+        raise UnwritableError(
+            f"{folder}: cannot be replaced while the working folder lies in it. Nothing was "
+            "written; change to another folder, then name this one by its path."
+        )
     shutil.copymode(folder, new)
     if not _swapped(new, folder):
         _two_renames(new, folder)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from package import builders
-from package.conftest import OUT, PACKAGE
+from package.conftest import OUT, PACKAGE, ROOT
 from signing import makers
 
 from generator import cli
@@ -174,3 +176,27 @@ def test_a_signer_whom_the_inventory_does_not_name_does_not_package(project, tmp
     command = ["package", OUT, "--inventory", str(other), "--key", "signer.pem", "--dry-run"]
     assert cli.run(command) == 4
     assert "every runbook would refuse to run" in capsys.readouterr().err
+
+
+def test_a_package_holds_the_templates_in_force_and_nothing_else_of_their_folder(project, tmp_path):
+    own = tmp_path / "templates"
+    shutil.copytree(ROOT / "templates" / "_runbook", own / "_runbook")
+    engine = own / "_runbook" / "engine.ps1"
+    for name in ("notes.txt", ".hidden/x", "__pycache__/x.pyc", "_runbook/engine.ps1~"):
+        (own / name).parent.mkdir(exist_ok=True)
+        (own / name).write_text("x")
+    os.mkfifo(own / "pipe")
+    (own / "link.txt").symlink_to("/etc/passwd")
+    packed = tmp_path / "own.zip"
+    assert cli.run([*PACKAGE[:6], "--output", str(packed), "--templates", str(own)]) == 0
+    inputs = {name for name in archive.read(packed.read_bytes()) if name.startswith("inputs/")}
+    built_in = {
+        f"inputs/templates/{path.relative_to(ROOT / 'templates').as_posix()}"
+        for path in (ROOT / "templates").rglob("*")
+        if path.suffix in (".yml", ".ps1", ".j2")
+    }
+    assert inputs == {"inputs/litwareinc.yml", *built_in}
+    assert cli.run(["reproduce", str(packed), "--anchors", "root.pem"]) == 0
+    engine.unlink()
+    engine.symlink_to("/etc/passwd")
+    assert cli.run([*PACKAGE[:6], "--dry-run", "--templates", str(own)]) == 1

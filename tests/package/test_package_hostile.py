@@ -70,6 +70,12 @@ class TestNamesInAnArchive:
         assert cli.run(["verify", str(place), *TRUST]) == 3
         assert sorted(tmp_path.rglob("*")) == before
 
+    @pytest.mark.parametrize("name", [name for name in NAMES if "\0" not in name])
+    def test_G01_the_reader_of_archives_judges_names_by_itself(self, name: str) -> None:
+        # Python's own writer ends a name at a NUL.
+        with pytest.raises(IntegrityError, match="names that must not be unpacked"):
+            archive.read(archive.write({"good": b"1", name: b"x"}))
+
     @pytest.mark.parametrize("name", ["../x", "/tmp/x", "a/../../x", "con", "a\\b", "a//b"])
     def test_G01_nothing_is_written_below_a_folder_by_a_name_that_leaves_it(
         self, tmp_path: Path, name: str
@@ -195,7 +201,11 @@ ENDLESS = {
     "a file that includes itself": "{% include '_runbook/runbook.ps1.j2' %}",
     "a file of the machine": "{% include '/proc/self/environ' %}",
     "a file above": "{% include '../../../../../../etc/passwd' %}",
+    "brackets in brackets": f"{{% if {'(' * 3_000}1{')' * 3_000} %}}x{{% endif %}}",
 }
+
+FOUND = {"a file above": "error[T217]", "brackets in brackets": "error[T236]"}
+"""What is found is told as it is, with its place."""
 
 
 class TestRenderingOfForeignInputs:
@@ -213,6 +223,7 @@ class TestRenderingOfForeignInputs:
         assert reproduced(packed(tmp_path, data), *TRUST) == 5
         said = capsys.readouterr().err
         assert "cannot be rendered" in said
+        assert FOUND.get(case, "") in said
         assert "S3CR3T" not in said
         assert "root:" not in said
 
@@ -251,6 +262,8 @@ class TestRenderingOfForeignInputs:
     def test_G04_errors_come_back_and_bugs_are_bugs(self, tmp_path: Path) -> None:
         with pytest.raises(WorkError, match="as it should be said"):
             worked(tmp_path, "refusing", Limits(seconds=20))
+        with pytest.raises(WorkError, match=r"x.j2:3:1: error\[T236\] too deep"):
+            worked(tmp_path, "finding", Limits(seconds=20))
         with pytest.raises(RuntimeError, match="ZeroDivisionError"):
             worked(tmp_path, "broken", Limits(seconds=20))
 
@@ -259,6 +272,7 @@ WORK = """
 import os, sys, time
 sys.path[:0] = [{root!r}]
 from generator.errors import GeneratorError
+from generator.findings import Finding, FindingsError
 from generator.untrusted import process
 
 def busy():
@@ -272,6 +286,7 @@ def talking(): return "x" * (1 << 20)
 def dying(): os._exit(9)
 def environment(): return dict(os.environ)
 def refusing(): raise GeneratorError("as it should be said")
+def finding(): raise FindingsError([Finding("T236", "too deep", "x.j2", 3, 1)])
 def broken(): return 1 / 0
 
 if __name__ == "__main__":
@@ -309,6 +324,17 @@ class TestForeignJson:
     def test_G08_an_odd_document_is_a_finding(self, case: str, schema: Path) -> None:
         with pytest.raises(IntegrityError, match=r"^x"):
             document.read(ODD_DOCUMENTS[case], schema, "x")
+
+    def test_G08_the_levels_of_a_document_are_counted_before_its_schema_is_asked(self) -> None:
+        with pytest.raises(IntegrityError, match="more than 32 levels"):
+            document.read(ODD_DOCUMENTS["nested a little"], contents.SCHEMA, "x")
+
+    @pytest.mark.parametrize(("mistakes", "told"), [(1, 5), (900, 5), (2_000, 1)])
+    def test_G08_of_a_large_document_one_mistake_is_told(self, mistakes: int, told: int) -> None:
+        """All of them would fill the memory: some 2 KiB each."""
+        with pytest.raises(IntegrityError) as caught:
+            document.read(b'{"format": [%s]}' % b",".join([b"7"] * mistakes), contents.SCHEMA, "x")
+        assert len(caught.value.lines) == 1 + told
 
     def test_G08_more_than_a_document_has_is_not_read(self, monkeypatch) -> None:
         monkeypatch.setattr(limits, "DOCUMENT", 10)

@@ -23,7 +23,7 @@ from generator import cli, pipeline
 from generator.signing import script
 from generator.templating import marks
 from generator.templating.marks import WIDTH
-from generator.templating.powershell import ps, ps_comment, ps_list
+from generator.templating.powershell import IN_A_ROW, ps, ps_comment, ps_list
 from generator.templating.templates import TemplateTree
 
 ENGINE = (ROOT / "templates/_runbook/engine.ps1").read_bytes().replace(b"\n", b"\r\n")
@@ -217,3 +217,16 @@ def test_G05_a_group_of_that_name_is_built_and_can_be_signed(
     assert sum(ps(group)[:20] in head for head in heads) > 1
     lines = [line for head in heads for line in head.split("\r\n")]
     assert all(len(line) <= WIDTH for line in lines if "[char]" in line or "\\u" in line)
+
+
+def test_G05_a_long_value_is_no_deep_sum() -> None:
+    """Each `+` of a row is a level of the tree that PowerShell makes of it, and of its stack."""
+    text = str(ps("\u0416" * 5_000))
+    assert text.count("[char]0x0416") == 5_000
+    rounds = 0
+    while "(" in text:
+        rows = re.findall(r"\(([^()]*)\)", text)
+        assert max(row.count("+") for row in rows) <= IN_A_ROW
+        text = re.sub(r"\([^()]*\)", "x", text)
+        rounds += 1
+    assert 1 < rounds < 10

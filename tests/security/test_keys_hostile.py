@@ -20,7 +20,7 @@ from signing import makers
 from signing.test_signing_keys import _pfx
 
 from generator import cli
-from generator.signing import external, key_work, passphrase, pkcs11
+from generator.signing import external, key_work, passphrase, pkcs11, revocation
 from generator.signing.algorithms import SHA256
 from generator.signing.errors import KeyFileError, SigningError
 
@@ -212,6 +212,32 @@ def test_G14_the_work_of_usual_keys_is_done() -> None:
         pem_of(with_rounds(pkcs8(), 1_000_000)), pem_of(scrypt(2**15)), b"", b"x",
     ):  # fmt: skip
         key_work.refuse_hard_work(data, "key")
+
+
+@pytest.mark.parametrize("form", ["PKCS #1", "PKCS #8"])
+def test_G14_a_key_of_numbers_that_take_hours_is_not_opened(
+    place: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    """Whether a number of hundreds of thousands of bits is a prime nobody finds out in time."""
+    key = fuzz.Node(0x30, parts=[fuzz.Node(2, b"\0"), *[fuzz.Node(2, b"\x7f" * 30_000)] * 8])
+    if form == "PKCS #8":
+        kind = fuzz.Node(0x30, parts=[fuzz.Node(6, bytes.fromhex("2a864886f70d010101"))])
+        inner = fuzz.Node(4, key.encode())
+        key = fuzz.Node(0x30, parts=[fuzz.Node(2, b"\0"), kind, inner])
+    (place / "huge.pem").write_bytes(pem_of(key.encode()))
+    assert desk.run("sign", "a.ps1", "--key", "huge.pem", *desk.CERT) == 2
+    assert "a number of this key has more than 16,384 bits" in capsys.readouterr().err
+
+
+def test_G08_every_revocation_list_of_a_file_is_read() -> None:
+    """Of a list that is passed over nothing is revoked."""
+    by = [makers.root(), makers.Authority("Another", number=91)]
+    lists = [each.revoke().public_bytes(serialization.Encoding.PEM) for each in by]
+    found = revocation.load_lists(b"# two\n" + b"".join(lists), "x.pem")
+    assert [one.issuer for one in found] == [each.certificate.subject for each in by]
+    for odd in (lists[0] + makers.pem(by[0].certificate), lists[0] + lists[1][:60], b"-----BEGIN"):
+        with pytest.raises(KeyFileError, match="no revocation list"):
+            revocation.load_lists(odd, "x.pem")
 
 
 def test_G14_what_looks_like_a_pfx_is_judged_in_one_pass() -> None:

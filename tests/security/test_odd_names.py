@@ -149,6 +149,23 @@ def test_G08_a_file_is_read_up_to_its_limit_only(tmp_path: Path) -> None:
         named.read(Path("/proc/self/maps"), 100)
 
 
+def test_G08_a_file_that_grows_without_end_is_given_up_at_the_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(named, "_judge", lambda *_: None)
+    with pytest.raises(UnreadableError, match="too large"):
+        named.read(Path("/dev/zero"), 3 << 20)
+
+
+def test_G08_a_file_that_is_too_large_is_not_even_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x").write_bytes(b"x" * 100)
+    monkeypatch.setattr(os, "open", None)
+    with pytest.raises(UnreadableError, match="too large"):
+        named.read(tmp_path / "x", 99)
+
+
 def test_G08_what_becomes_a_pipe_after_it_was_judged_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -106,6 +106,25 @@ OTHERS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+@pytest.mark.parametrize("size", [32, 48, 64])
+def test_G15_a_hash_has_the_length_of_its_kind_also_where_the_rest_agrees(
+    capsys: pytest.CaptureFixture[str], size: int
+) -> None:
+    """Another length is the hash of nothing, whoever derived the rest from it."""
+    data = asked()
+    file_hash = b"\x5a" * size
+    signer = request.signer_for((makers.code_certificate(desk.KIND),), SHA256, "", "")
+    right = signer.to_be_signed(file_hash)
+    data["files"][0] |= {
+        "file_hash": file_hash.hex(),
+        "to_be_signed": base64.b64encode(right).decode(),
+        "digest": SHA256.digest(right).hex(),
+    }
+    write(data)
+    assert desk.run(*SIGN) == (0 if size == 32 else 3)
+    assert size == 32 or "is none of sha256" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("other", OTHERS)
 def test_G15_nothing_but_the_attributes_of_the_shown_hash_is_signed(
     other: str, place: Path, capsys: pytest.CaptureFixture[str]
