@@ -32,13 +32,20 @@ class Finding:
     hint: str = ""
     source: str = ""
     path: tuple[str | int, ...] = ()
+    warning: bool = False
+    """Not wrong, but worth knowing; with `--strict` it counts as an error."""
+
+    @property
+    def severity(self) -> str:
+        """`error` or `warning`, as every format writes it."""
+        return "warning" if self.warning else "error"
 
     def format(self) -> str:
         """`file:line:column: error[CODE] message (hint)`, then the source line and a caret."""
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         hint = f" ({self.hint})" if self.hint else ""
         # A message may quote a file name or a value: neither may write to the terminal.
-        head = visible(f"{place}: error[{self.code}] {self.message}{hint}")
+        head = visible(f"{place}: {self.severity}[{self.code}] {self.message}{hint}")
         if not self.line or not self.source.strip():
             return head
         line, caret = _excerpt(self.source, self.column)

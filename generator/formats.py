@@ -23,6 +23,7 @@ def as_json(findings: Sequence[Finding], _: Mapping[str, Code] | None = None) ->
         "findings": [
             {
                 "code": finding.code,
+                "severity": finding.severity,
                 "message": finding.message,
                 "hint": finding.hint,
                 "file": finding.file,
@@ -39,8 +40,7 @@ def as_json(findings: Sequence[Finding], _: Mapping[str, Code] | None = None) ->
 def as_github(findings: Sequence[Finding], _: Mapping[str, Code] | None = None) -> str:
     """One workflow command each, which GitHub Actions shows at the line of the change."""
     return "".join(
-        f"::error {','.join(f'{name}={_property(value)}' for name, value in _place(finding))}"
-        f"::{_data(_sentence(finding))}\n"
+        f"::{finding.severity} {_properties(finding)}::{_data(_sentence(finding))}\n"
         for finding in findings
     )
 
@@ -94,7 +94,7 @@ def _result(finding: Finding, index: int) -> dict[str, Any]:
     return {
         "ruleId": finding.code,
         "ruleIndex": index,
-        "level": "error",
+        "level": finding.severity,
         "message": {"text": _sentence(finding)},
         "locations": [{"physicalLocation": place}],
     }
@@ -105,6 +105,10 @@ def _place(finding: Finding) -> list[tuple[str, str]]:
     if finding.line:
         place += [("line", str(finding.line)), ("col", str(max(finding.column, 1)))]
     return [*place, ("title", finding.code)]
+
+
+def _properties(finding: Finding) -> str:
+    return ",".join(f"{name}={_property(value)}" for name, value in _place(finding))
 
 
 def _data(text: str) -> str:

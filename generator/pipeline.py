@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,13 +28,27 @@ def load(path: Path, tree: TemplateTree) -> Inventory:
         return _load(path, tree)
 
 
-def validate(path: Path, tree: TemplateTree) -> tuple[Finding, ...]:
-    """Every mistake in an inventory; none when it can be built."""
+def validate(
+    path: Path, tree: TemplateTree, now: datetime, *, strict: bool = False
+) -> tuple[Finding, ...]:
+    """Every mistake in an inventory, or the warnings about one without a mistake."""
     try:
-        load(path, tree)
+        inventory = load(path, tree)
+        with _told(tree):
+            planned = _planned(inventory, _products(tree), tree)
+        return warnings(planned, now, strict=strict)
     except FindingsError as error:
         return error.findings
-    return ()
+
+
+def warnings(plan: Plan, now: datetime, *, strict: bool) -> tuple[Finding, ...]:
+    """What is worth knowing about a plan; raises FindingsError for it where it is `strict`."""
+    from generator.planning import times
+
+    found = ordered(times.warnings(plan, now))
+    if strict and found:
+        raise FindingsError(replace(one, warning=False) for one in found)
+    return found
 
 
 def lint(tree: TemplateTree, path: Path | None = None) -> tuple[Finding, ...]:
@@ -54,7 +69,7 @@ def order(path: Path, tree: TemplateTree) -> tuple[Plan, tuple[Phase, ...]]:
     from generator.planning import roles
 
     with _told(tree):
-        return _order(path, _products(tree), tree), roles.load_phases(tree)
+        return _planned(_load(path, tree), _products(tree), tree), roles.load_phases(tree)
 
 
 def build(path: Path, tree: TemplateTree) -> Build:
@@ -130,7 +145,8 @@ def _stream(path: Path, tree: TemplateTree) -> Build:
     from generator.rendering import render
 
     products = _products(tree)
-    return rules.check(render.make(_order(path, products, tree), products, tree), products, tree)
+    planned = _planned(_load(path, tree), products, tree)
+    return rules.check(render.make(planned, products, tree), products, tree)
 
 
 def _products(tree: TemplateTree) -> tuple[Product, ...]:
@@ -140,12 +156,12 @@ def _products(tree: TemplateTree) -> tuple[Product, ...]:
     return roles.load_products(tree, environment.make(tree))
 
 
-def _order(path: Path, products: Sequence[Product], tree: TemplateTree) -> Plan:
+def _planned(inventory: Inventory, products: Sequence[Product], tree: TemplateTree) -> Plan:
     from generator.planning import plan, roles
     from generator.templating import environment
 
     go = roles.load_go(tree, environment.make(tree))
-    return plan.make(_load(path, tree), products, roles.load_phases(tree), go)
+    return plan.make(inventory, products, roles.load_phases(tree), go)
 
 
 def _load(path: Path, tree: TemplateTree) -> Inventory:

@@ -37,7 +37,8 @@ class TestJson:
     def test_every_field_is_there(self) -> None:
         (found,) = json.loads(formats.as_json([UNKNOWN]))["findings"]
         assert found == {
-            "code": "E101", "message": "a.b: unknown key", "hint": "did you mean 'c'?",
+            "code": "E101", "severity": "error",
+            "message": "a.b: unknown key", "hint": "did you mean 'c'?",
             "file": "my inventories/n\u00f6.yml", "line": 3, "column": 5, "key": ["a", "b"],
         }  # fmt: skip
 

@@ -126,7 +126,7 @@ class TestStart:
         modules = self.imported("validate", "inventories/litwareinc.yml")
         assert {"jinja2", "jsonschema_rs", "yaml"} <= modules
         assert not modules & {"tree_sitter", "tree_sitter_pwsh"}
-        later = {"rules", "rendering", "planning", "writing", "lint", "codes"}
+        later = {"rules", "rendering", "writing", "lint", "codes"}
         own = {name.split(".")[1] for name in modules if name.startswith("generator.")}
         assert "reading" in own
         assert not own & later

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+NOW = datetime(2027, 1, 4, 12, tzinfo=UTC)
+"""A moment before the windows of the inventories in the tests."""
 
 
 def pwsh() -> str:

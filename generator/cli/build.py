@@ -10,7 +10,14 @@ import click
 from generator import pipeline, terminal
 from generator.built import Build
 from generator.cli import screen
-from generator.cli.options import inventory_argument, out_option, template_tree, templates_option
+from generator.cli.options import (
+    inventory_argument,
+    now,
+    out_option,
+    strict_option,
+    template_tree,
+    templates_option,
+)
 from generator.templating.templates import TemplateTree
 from generator.writing import bundle, differences
 
@@ -20,6 +27,7 @@ DIFFERS = 1
 @click.command()
 @inventory_argument
 @templates_option
+@strict_option
 @out_option("Folder that gets a folder named after the inventory.")
 @click.option(
     "--limit",
@@ -47,6 +55,7 @@ def build(
     *,
     inventory: Path,
     templates: Path | None,
+    strict: bool,
     out: Path,
     limit: tuple[str, ...],
     force: bool,
@@ -66,6 +75,7 @@ def build(
     tree = template_tree(templates)
     with screen.bar():
         built = pipeline.stream(inventory, tree, limit)
+    screen.warn(pipeline.warnings(built.plan, now(), strict=strict))
     # The plan stays to the end: the collector need not walk it again and again.
     gc.freeze()
     for path in built.shadowed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -75,6 +76,17 @@ def templates_option(function: _Command) -> _Command:
         help="Folder of your own templates; by default ./templates when it exists. Its files "
         "stand in for the built-in ones of the same path.",
     )(function)
+
+
+def strict_option(function: _Command) -> _Command:
+    """The option --strict."""
+    help_ = "A warning, such as that of a window too short for the work, is an error."
+    return click.option("--strict", is_flag=True, help=help_)(function)
+
+
+def now() -> datetime:
+    """The moment of the call, for what is only said and never written."""
+    return datetime.now(UTC)
 
 
 def format_option(*names: str, what: str) -> Callable[[_Command], _Command]:

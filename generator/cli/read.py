@@ -11,6 +11,8 @@ from generator.cli import screen
 from generator.cli.options import (
     format_option,
     inventory_argument,
+    now,
+    strict_option,
     template_tree,
     templates_option,
 )
@@ -21,8 +23,9 @@ from generator.writing import report
 @click.command()
 @inventory_argument
 @templates_option
+@strict_option
 @format_option("text", "json", what="How the plan is printed.")
-def plan(*, inventory: Path, templates: Path | None, form: str) -> None:
+def plan(*, inventory: Path, templates: Path | None, strict: bool, form: str) -> None:
     """Show what runs where, in which order, after what, with the values each step wants.
 
     It is the plan of the very scripts that `runbook build` would write: first the change in its
@@ -30,6 +33,7 @@ def plan(*, inventory: Path, templates: Path | None, form: str) -> None:
     """
     with screen.bar():
         built = pipeline.stream(inventory, template_tree(templates))
+    screen.warn(pipeline.warnings(built.plan, now(), strict=strict))
     if form == "json":
         terminal.write(report.plan_json(built))
     else:

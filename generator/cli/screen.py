@@ -26,7 +26,8 @@ FOUND = 1
 PATIENCE = 1.0
 """Seconds that a command may take before a bar is shown."""
 
-_HEAD = re.compile(r"(?P<place>\S.*?): (?P<code>error\[[A-Z]\d{3}\])")
+_HEAD = re.compile(r"(?P<place>\S.*?): (?P<code>(?P<severity>error|warning)\[[A-Z]\d{3}\])")
+_COLOUR = {"error": "red", "warning": "yellow"}
 _CARET = re.compile(r" +\^$")
 
 
@@ -42,7 +43,7 @@ def _painted(line: str) -> str:
         return terminal.joined(
             terminal.style(place, bold=True),
             ": ",
-            terminal.style(code, fg="red"),
+            terminal.style(code, fg=_COLOUR[head["severity"]]),
             line[head.end() :],
         )
     return terminal.style(line, fg="red") if _CARET.match(line) else line
@@ -50,6 +51,8 @@ def _painted(line: str) -> str:
 
 def show(findings: Sequence[Finding], form: str, tree: TemplateTree, nothing: str) -> int:
     """Findings as the data of a command, on standard output; answers with its exit code.
+
+    Warnings alone are no failure.
 
     `nothing` is the message when there are none.
     """
@@ -60,7 +63,13 @@ def show(findings: Sequence[Finding], form: str, tree: TemplateTree, nothing: st
     elif findings:
         terminal.tell(*paint(report(findings).split("\n")))
     say(counted(findings) if findings else nothing)
-    return FOUND if findings else 0
+    return 0 if all(finding.warning for finding in findings) else FOUND
+
+
+def warn(findings: Sequence[Finding]) -> None:
+    """Warnings beside the work of a command, on standard error."""
+    if findings:
+        say(*paint(report(findings).split("\n")))
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from generator.cli.options import (
     FINDING_FORMATS,
     format_option,
     inventory_argument,
+    now,
+    strict_option,
     template_tree,
     templates_option,
 )
@@ -20,8 +22,9 @@ from generator.cli.options import (
 @click.command()
 @inventory_argument
 @templates_option
+@strict_option
 @format_option(*FINDING_FORMATS, what="How findings are printed, as for `runbook lint`.")
-def validate(*, inventory: Path, templates: Path | None, form: str) -> int:
+def validate(*, inventory: Path, templates: Path | None, strict: bool, form: str) -> int:
     """Check INVENTORY and name every mistake in it, each with its line and what to do.
 
     All mistakes are found in one run: the form of the file, unknown and missing keys, values that
@@ -29,5 +32,5 @@ def validate(*, inventory: Path, templates: Path | None, form: str) -> int:
     was found; `runbook lint --explain CODE` tells more about the code of a finding.
     """
     tree = template_tree(templates)
-    findings = pipeline.validate(inventory, tree)
+    findings = pipeline.validate(inventory, tree, now(), strict=strict)
     return screen.show(findings, form, tree, f"{inventory.as_posix()}: no mistakes found")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import overload
 
 from generator.built import Summary
 from generator.planned import Need, Plan, Runbook, StepTexts
+from generator.planning.times import Times
 
 COMMAND = "powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File"
 
@@ -112,42 +112,6 @@ class Entry:
     def steps(self) -> tuple[SheetStep, ...]:
         """Its steps as the operator meets them."""
         return tuple(_steps(self._summary))
-
-
-class Times:
-    """How long the parts take, in minutes, and what is left of the window.
-
-    Everything before the first change can be done on any day before the window. Going back
-    always takes all of undo/: a runbook that finds nothing to take back says so.
-    """
-
-    def __init__(self, plan: Plan, window: Mapping[str, str] | None) -> None:
-        line = list(plan.forward)
-        first = next((at for at, runbook in enumerate(line) if runbook.touches), len(line))
-        self.before = _minutes(line[:first])
-        self.change = _minutes(line[first:])
-        self.undo = _minutes(plan.undo)
-        self.window = 0
-        self.back_until = ""
-        self._back: datetime | None = None
-        if window and plan.undo:
-            end = datetime.fromisoformat(window["until"])
-            length = end - datetime.fromisoformat(window["from"])
-            self.window = int(length.total_seconds() // 60)
-            self._back = end - timedelta(minutes=self.undo)
-            self.back_until = _clock(self._back)
-        self.both = self.change + self.undo
-        self.short = bool(self.window) and self.both > self.window
-
-    def begin_until(self, runbook: Runbook) -> str:
-        """When a changing runbook must begin; empty for one that changes nothing, and in undo."""
-        if not self._back or runbook.backward or not runbook.touches:
-            return ""
-        return _clock(self._back - timedelta(minutes=_minutes([runbook])))
-
-
-def _minutes(runbooks: Sequence[Runbook]) -> int:
-    return sum(int(runbook.texts["minutes"]) for runbook in runbooks)
 
 
 class Maker:
@@ -255,7 +219,3 @@ def _shown(wanted: str) -> tuple[str, ...]:
 
 def _number(runbook: Runbook) -> str:
     return f"undo/{runbook.number}" if runbook.backward else runbook.number
-
-
-def _clock(moment: datetime) -> str:
-    return moment.isoformat(sep=" ", timespec="minutes")

@@ -14,9 +14,10 @@ import jinja2
 
 from generator.built import Build, Summary
 from generator.findings import FindingsError
+from generator.planning.times import Times
 from generator.templating import limits, markdown, mistakes
 from generator.templating.templates import SPINE, TemplateTree
-from generator.writing.entries import Entries, Maker, Times
+from generator.writing.entries import Entries, Maker
 
 NAME = "RUNSHEET.md"
 TEMPLATE = f"{SPINE}/runsheet.md.j2"

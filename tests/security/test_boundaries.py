@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 from allowed import leaves
-from tools import ROOT, pwsh
+from tools import NOW, ROOT, pwsh
 
 from generator import pipeline
 from generator.templating.templates import TemplateTree
@@ -190,7 +190,7 @@ ROWS = tuple(rows())
 def test_G09_a_boundary_value_is_allowed_or_refused(row: Row, tmp_path: Path) -> None:
     path = tmp_path / "boundary.yml"
     path.write_text(yaml.safe_dump(inventory(row), width=10**6), "utf-8")
-    found = pipeline.validate(path, TREE)
+    found = [one for one in pipeline.validate(path, TREE, NOW) if not one.warning]
     assert (not found) is row.allowed, [one.format() for one in found]
 
 

@@ -15,7 +15,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_readers import READERS, Part, parts
-from tools import ROOT
+from tools import NOW, ROOT
 
 from generator import pipeline
 from generator.templating import markdown
@@ -181,7 +181,7 @@ def sheet(title: str, folder: Path) -> str:
     data["skype"]["groups"] = {"server_admins": re.sub(r'["/\\\[\]:;|=,+*?<>@]', "", title) or "a"}
     path = folder / "sheet.yml"
     path.write_text(yaml.safe_dump(data, width=10**6).replace("'2016'", "2016"), "utf-8")
-    assert pipeline.validate(path, TREE) == ()
+    assert pipeline.validate(path, TREE, NOW) == ()
     made = runsheet.render(pipeline.build(path, TREE), TREE)
     return re.sub("[0-9a-f]{64}", "hash", made)
 
