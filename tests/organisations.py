@@ -108,7 +108,7 @@ def large(servers: int) -> str:
         "  sip_domains: [contoso.com, asia.contoso.com]",
         "  test_user: sip:sfb.check@contoso.com",
         "  unified_contact_store: deny",
-        "  oauth_certificate: 3F2A9C5B7D1E4F608192A3B4C5D6E7F801234567",
+        "  oauth_certificate: 966918EADDDD46574085FDAE13B59397E3633787",
         "  hybrid: true",
         "  pools:",
         *_pools(servers - mailbox),

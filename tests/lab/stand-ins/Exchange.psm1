@@ -171,7 +171,7 @@ function Get-ExchangeServer {
         [System.Array]::Reverse($controllers)
     }
     $usual = [ordered] @{
-        Name = $Identity; Domain = $domain.Name; Fqdn = "$Identity.$($domain.Name)"
+        Name = $Identity; Domain = $domain.Name; Fqdn = Get-LabFullName -Name $Identity -Facts $facts
         IsMailboxServer = $true; IsClientAccessServer = $true; IsEdgeServer = $false
         ServerRole = 'Mailbox'; IsE15OrLater = $true; IsValid = $true
         AdminDisplayVersion = 'Version 15.1 (Build 2507.6)'
@@ -532,7 +532,7 @@ function Get-LabClientAccess {
         $uri = $null
     }
     $values = [pscustomobject] @{
-        Name = $Identity; Fqdn = "$Identity.$($facts.domain)"; AutoDiscoverServiceInternalUri = $uri
+        Name = $Identity; Fqdn = Get-LabFullName -Name $Identity -Facts $facts; AutoDiscoverServiceInternalUri = $uri
         AutoDiscoverServiceCN = $Identity; Identity = $Identity; IsValid = $true
     }
     New-ExchangeAnswer -Kind 'ClientAccessService' -Values $values -DomainController $DomainController

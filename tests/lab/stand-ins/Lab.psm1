@@ -99,6 +99,17 @@ function Get-LabHost {
     Get-LabField -Object $State.hosts -Name $Name
 }
 
+function Get-LabFullName {
+    # The DNS name of a host: `fqdn` of its facts where that is not below its AD domain.
+    param ([string] $Name, [object] $Facts)
+
+    $own = [string] (Get-LabField -Object $Facts -Name 'fqdn')
+    if (-not $own) {
+        $own = "$Name.$($Facts.domain)"
+    }
+    $own
+}
+
 function Test-LabRestarted {
     # Whether IIS was restarted on every server of a product.
     param ([string] $Product = 'exchange', [object] $State = (Read-LabState))

@@ -171,9 +171,15 @@ function Get-AuthenticodeSignature {
             $subject = [string] $other
         }
     }
+    $thumbprint = 'AB' * 20
+    # The key `signer` says who signed what lies below a folder: the scripts of a change.
+    $signer = Get-LabField -Object (Read-LabState) -Name 'signer'
+    if ($signer -and $LiteralPath.StartsWith($signer.folder)) {
+        $subject, $thumbprint = $signer.subject, $signer.thumbprint
+    }
     $certificate = $null
     if ($status -ne 'NotSigned') {
-        $certificate = [pscustomobject] @{ Subject = $subject; Thumbprint = 'AB' * 20 }
+        $certificate = [pscustomobject] @{ Subject = $subject; Thumbprint = $thumbprint }
     }
     [pscustomobject] @{
         Path = $LiteralPath; Status = $status; StatusMessage = ''; SignerCertificate = $certificate

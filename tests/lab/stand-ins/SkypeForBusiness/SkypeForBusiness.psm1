@@ -24,7 +24,7 @@ function Get-SkypeServer {
 
     foreach ($one in $State.hosts.PSObject.Properties) {
         if ($one.Value.product -eq 'skype') {
-            "$($one.Name).$($one.Value.domain)".ToLowerInvariant()
+            (Get-LabFullName -Name $one.Name -Facts $one.Value).ToLowerInvariant()
         }
     }
 }
@@ -49,7 +49,8 @@ function Get-SkypeStore {
     $state = Read-LabState
     $server = ''
     if ($LocalStore) {
-        $server = "$env:COMPUTERNAME.$((Get-LabHost -State $state).domain)".ToLowerInvariant()
+        $facts = Get-LabHost -State $state
+        $server = (Get-LabFullName -Name $env:COMPUTERNAME -Facts $facts).ToLowerInvariant()
     }
     Get-SkypeCopy -State $state -Server $server
 }
