@@ -46,7 +46,9 @@ def state_of(plan: Plan, scripts: Scripts) -> dict[str, Any]:
         "exchange": {
             **usual["exchange"],
             "acceptedDomains": [{"Name": d, "DomainName": d} for d in domains(skype)],
-            **({"internalUris": dict.fromkeys(hosts, "")} if "autodiscover_uri" in exchange else {}),
+            **(
+                {"internalUris": dict.fromkeys(hosts, "")} if "autodiscover_uri" in exchange else {}
+            ),
         },
         "skype": front_ends(skype, plan),
     }
@@ -95,10 +97,7 @@ def domains(skype: Mapping[str, Any]) -> list[str]:
 
 def front_ends(skype: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
     """The store of Skype for Business, before the change."""
-    thumbprints = [
-        ASSIGNED,
-        *([skype["oauth_certificate"]] if "oauth_certificate" in skype else []),
-    ]
+    wanted = [skype["oauth_certificate"]] if "oauth_certificate" in skype else []
     first = next(one for one in plan.forward if one.definition.product == "skype")
     return {
         "oauth": {
@@ -121,7 +120,7 @@ def front_ends(skype: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
                 "NotBefore": "2026-11-24T12:05:33Z",
                 "NotAfter": "2030-09-24T12:05:33Z",
             }
-            for thumbprint in thumbprints
+            for thumbprint in (ASSIGNED, *wanted)
         ],
         "contactStore": {"Disabled": 10, "Allowed": 0, "Migrating": 0, "Migrated": 0, "Failed": 0},
         "master": first.host.fqdn,

@@ -79,7 +79,7 @@ def test_a_package_is_good(desk, process):
     code, lines = desk.run(process=process)
     assert code == 0, lines
     (line,) = lines
-    assert line.startswith("The package of CHG1 is as it was handed over: 10 files, signed with ")
+    assert line.startswith("The package of CHG1 is as it was handed over: 11 files, signed with ")
 
 
 def _rename(desk: Desk, name: str, to: str) -> None:
@@ -87,7 +87,7 @@ def _rename(desk: Desk, name: str, to: str) -> None:
 
 
 def _swap(desk: Desk) -> None:
-    one, two = map(desk.read, builders.SCRIPTS)
+    one, two, *_ = map(desk.read, builders.SCRIPTS)
     desk.write(SCRIPT, two)
     desk.write("undo/01-001-change_EX01.ps1", one)
 

@@ -50,7 +50,7 @@ def _case(files):
 
 
 def _swapped(files):
-    one, two = builders.SCRIPTS
+    one, two, *_ = builders.SCRIPTS
     files[one], files[two] = files[two], files[one]
 
 

@@ -403,11 +403,11 @@ def test_G04_the_limits_are_wide_enough_for_ten_thousand_servers() -> None:
     made = environment.make(TemplateTree.for_project())
     template = made.get_template("_runbook/runbook.ps1.j2")
     needs = [
-        {"id": f"10-{n:05d}-exchange-partner-application_HAM-EXCH-00", "hash": "0" * 64, "hours": n}
+        {"id": f"10-{n:05d}-exchange-partner-application_HAM-EXCH-00", "hours": n}
         for n in range(10_000)
     ]
     values: dict[str, Any] = dict.fromkeys(
-        ("id", "own_hash", "ask", "next", "help", "window", "undoes"), ""
+        ("id", "own_hash", "ask", "next", "help", "window", "undoes", "serves", "witness"), ""
     )
     values |= {
         "change": {"id": "x"}, "host": {"netbios": "A", "domain": "b"}, "needs": needs,

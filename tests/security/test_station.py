@@ -181,7 +181,7 @@ def test_G15_what_is_signed_is_shown(place: Path, capsys: pytest.CaptureFixture[
     assert cli.run(SIGN) == 0
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert "r.json: 2 scripts are to be signed\n" in shown.err
+    assert "r.json: 3 scripts are to be signed\n" in shown.err
     assert "CN=Signer rsa-3072  " in shown.err
     assert "    change       CHG1  A change\n" in shown.err
     fingerprint = request.decode(Path("r.json").read_bytes(), "r.json").fingerprint()
@@ -244,7 +244,7 @@ def test_G15_on_a_terminal_somebody_is_asked_and_silence_is_a_no(
     monkeypatch.setattr(sys, "stdin", Terminal(answer))
     monkeypatch.setattr(sys, "stderr", shown)
     assert cli.run(SIGN) == code
-    assert "Sign these 2 hashes? [y/N]" in shown.getvalue()
+    assert "Sign these 3 hashes? [y/N]" in shown.getvalue()
     assert (desk.everything(place) == before) is bool(code)
 
 
@@ -253,7 +253,7 @@ def test_G15_yes_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal(""))
     monkeypatch.setattr(sys, "stderr", shown)
     assert cli.run([*SIGN, "--yes"]) == 0
-    assert "2 scripts are to be signed" in shown.getvalue()
+    assert "3 scripts are to be signed" in shown.getvalue()
     assert "[y/N]" not in shown.getvalue()
 
 
@@ -290,7 +290,7 @@ def test_G15_a_real_terminal(place: Path) -> None:
             pass
         assert program.wait() == 1
     os.close(ours)
-    assert b"Sign these 2 hashes? [y/N]" in shown
+    assert b"Sign these 3 hashes? [y/N]" in shown
     assert b"Nothing was signed." in shown
     assert desk.everything(place) == before
 
@@ -302,7 +302,7 @@ def test_G15_a_dry_run_shows_and_touches_no_key(
     used = place / "used"
     command = f"{sys.executable} -c \"open({str(used)!r}, 'w')\""
     assert cli.run(["sign", "r.json", *desk.CERT, "--key-command", command, "--dry-run"]) == 0
-    assert "2 scripts are to be signed" in capsys.readouterr().err
+    assert "3 scripts are to be signed" in capsys.readouterr().err
     assert desk.everything(place) == before
 
 

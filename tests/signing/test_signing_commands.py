@@ -94,7 +94,7 @@ def verified(folder: Path, *more: str) -> int:
 def test_a_folder_is_signed_verified_and_stripped(built, desk, capsys):
     before = _all(built)
     assert cli.run(SIGN) == 0
-    assert "3 of 3 files signed." in capsys.readouterr().err
+    assert "4 of 4 files signed." in capsys.readouterr().err
     _sums_hold(built)
     assert (built / "note.txt").read_bytes() == b"mine"
     assert verified(built) == 0
@@ -109,14 +109,14 @@ def test_signing_again_changes_nothing(built, desk, capsys):
     before = _all(built)
     assert cli.run([*SIGN, "--again"]) == 0
     assert cli.run(SIGN) == 0
-    assert "0 of 3 files signed, 3 as before." in capsys.readouterr().err
+    assert "0 of 4 files signed, 4 as before." in capsys.readouterr().err
     assert _all(built) == before
 
 
 def test_dry_run_writes_nothing(built, desk, capsys):
     before = _all(built)
     assert cli.run([*SIGN, "--dry-run"]) == 0
-    assert "3 of 3 files would be signed." in capsys.readouterr().err
+    assert "4 of 4 files would be signed." in capsys.readouterr().err
     assert _all(built) == before
 
 

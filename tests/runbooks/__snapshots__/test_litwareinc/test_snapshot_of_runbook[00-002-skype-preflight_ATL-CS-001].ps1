@@ -47,7 +47,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '6fef61546eaeb36bcf3ac85d74d35ca48c2abeea87bef91192752c74d0e8168d'
+    ContentHash = '381593eae398dea1a534c73b9ffaa5adaf7cf0dcd351d9fdda2b7fe47d87c907'
     Signer = @()
     Window = $null
     Needs = @()
@@ -746,39 +746,6 @@ function Get-ParameterProblem {
     }
 }
 
-function Get-SignerProblem ([string] $Path, [string[]] $Signer, [switch] $Own) {
-    # One sentence when a file is not as one of its signers (thumbprint, part of subject) left it.
-    $again = 'Restore it from the installation media of this build.'
-    if ($Own) { $again = 'Fetch the approved file again.' }
-    if (-not [System.IO.File]::Exists($Path)) { return "$Path is missing. $again" }
-    $signature = Get-AuthenticodeSignature -LiteralPath $Path -ErrorAction Stop
-    $subject = $thumbprint = ''
-    $by = $signature.SignerCertificate
-    if ($by) { $subject, $thumbprint = [string] $by.Subject, [string] $by.Thumbprint }
-    # A comma between quotes divides no subject: such a name could hold another one.
-    $parts = $subject -split ', (?=(?:[^"]*"[^"]*")*[^"]*$)'
-    $expected = @($Signer | Where-Object -FilterScript {
-            $_ -eq $thumbprint -or ($_ -match '=' -and $parts -ccontains $_) })
-    $status = [string] $signature.Status
-    $words = @{
-        NotSigned = "it has no signature. $again"
-        HashMismatch = "it was changed after '$subject' signed it. $again"
-        NotTrusted = "'$subject' is distrusted on this server. Ask who manages its certificates."
-        UnknownError = "this server does not know the root of the chain of '$subject', or the " +
-        'certificate is out of its time. Import that root (no Internet here), then run this again.'
-        NotSupportedFileFormat = "Windows finds no place for a signature in it. $again"
-        Incompatible = 'its signature uses an algorithm that this server does not know. Have it ' +
-        'signed with SHA-256, or update Windows.'
-    }
-    if ($words.ContainsKey($status)) {
-        "${Path}: $($words[$status])"
-    } elseif ($status -ne 'Valid') {
-        "${Path}: the signature status is $status. $again"
-    } elseif ($expected.Count -eq 0) {
-        "$Path is signed by '$subject', expected is '$($Signer -join "' or '")'. $again"
-    }
-}
-
 function Get-OwnerProblem ([string] $Path) {
     # A file or folder that others own could steer this run. SDDL reads alike in any language.
     $attributes = [System.IO.File]::GetAttributes($Path)
@@ -1198,17 +1165,16 @@ function Test-Begun ([hashtable] $Step) {
     $Step.Action -and $Step.Action.serves -eq [string] (Get-ServedText)
 }
 
-function Set-Due ([hashtable] $Step) {
+function Test-Due ([hashtable] $Step) {
     # An action or a wait is due once for each receipt that it serves; without such receipts, once
     # for each change of the steps that it follows; without these, once.
     $served = [string] (Get-ServedText)
     $ended = $Step.Action -and $Step.Action.ended
-    if ($Runbook.Serves) { $Step.Due = -not ($ended -and $served -and (Test-Begun -Step $Step)) }
-    elseif ($Step.Follows) {
-        $changed = @($Runbook.Steps | Where-Object -FilterScript {
-                $Step.Follows -contains $_.Id -and $Runbook.Touched -contains $_.Number })
-        $Step.Due = $Runbook.Dirty -or $changed.Count -gt 0 -or ($Step.Action -and -not $ended)
-    } else { $Step.Due = -not $ended }
+    if ($Runbook.Serves) { return -not ($ended -and $served -and (Test-Begun -Step $Step)) }
+    if (-not $Step.Follows) { return -not $ended }
+    $changed = @($Runbook.Steps | Where-Object -FilterScript {
+            $Step.Follows -contains $_.Id -and $Runbook.Touched -contains $_.Number })
+    $Runbook.Dirty -or $changed.Count -gt 0 -or ($Step.Action -and -not $ended)
 }
 
 function Test-Pending ([hashtable] $Step) {
@@ -1238,7 +1204,7 @@ function Initialize-Step ([hashtable] $Step) {
     }
     if ($Step.Repeats -or $Step.WaitSeconds) {
         $Step.Action = Read-RunbookJson -Path (Get-RecordPath -Step $Step -Kind 'Action')
-        Set-Due -Step $Step
+        $Step.Due = Test-Due -Step $Step
         return
     }
     if (-not $Step.Apply) { return }
@@ -1471,7 +1437,7 @@ function Invoke-ChangeStep ([hashtable] $Step, [System.Collections.IDictionary] 
         $Step.Waits = $false
     }
     $Step.Later = $false
-    if ($Step.Repeats) { Set-Due -Step $Step }
+    if ($Step.Repeats) { $Step.Due = Test-Due -Step $Step }
     if ($again) { Assert-NoProblem -Problems (Get-StepReason -Step $Step) }
     if ($Step.Todo.Count -eq 0 -and -not $Step.Due) {
         return Complete-HeldStep -Step $Step -Result $Result
@@ -1569,7 +1535,7 @@ function Invoke-WaitStep ([hashtable] $Step, [System.Collections.IDictionary] $R
     # A fixed time by this host's own clock, from when this runbook first came to it. A wait that
     # was interrupted goes on; what was slept is counted too, for a clock that is set back.
     $Result.outcome = 'already so'
-    Set-Due -Step $Step
+    $Step.Due = Test-Due -Step $Step
     if (-not $Step.Due) { return }
     $begun = (Get-Date).ToUniversalTime()
     $goes = (Test-Begun -Step $Step) -and -not $Step.Action.ended
