@@ -135,8 +135,12 @@ function Get-Strings([string] $path) {
             if ($node.StringConstantType -eq 'SingleQuoted') { Get-Canonical $node.Value }
         } elseif ($node -is [System.Management.Automation.Language.ParenExpressionAst] -and
             -not @(Get-Foreign $node | Select-Object -First 1)) {
-            Get-Canonical (& ([scriptblock]::Create("$node")))
-            $behind = $node.Extent.EndOffset
+            # A list in parentheses is no string: its parts come by themselves.
+            $value = & ([scriptblock]::Create("$node"))
+            if ($value -is [string]) {
+                Get-Canonical $value
+                $behind = $node.Extent.EndOffset
+            }
         }
     }
     @($found) -join ','
