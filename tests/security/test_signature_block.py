@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -177,17 +178,30 @@ def test_G07_the_signer_has_the_same_rule(case: str) -> None:
         assert (read[1] is not None) is (case in GOOD)
 
 
+OWN = "f" * 64
+
+
 def engine_hashes(files: list[bytes], place: Path) -> list[str]:
     """What Get-ContentHash of the engine answers for each file, all in one PowerShell."""
+    text = (toy.SPINE / "engine.ps1").read_text()
+    return hashes(files, place, START + text[: text.index("$facts = @{")], f"-OwnHash '{OWN}'")
+
+
+def launcher_hashes(files: list[bytes], place: Path) -> list[str]:
+    """What Get-ContentHash of Start-Change.ps1 answers, which finds the own hash by itself."""
+    text = (toy.SPINE / "start_change.ps1.j2").read_text()
+    begin, end = (text.index(f"function {name}") for name in ("Get-ContentHash", "Get-RunbookPath"))
+    return hashes(files, place, text[begin:end], "")
+
+
+def hashes(files: list[bytes], place: Path, functions: str, words: str) -> list[str]:
     for number, data in enumerate(files):
         (place / f"{number}.ps1").write_bytes(data)
-    text = (toy.SPINE / "engine.ps1").read_text()
-    own = "f" * 64
     loop = (
         f"foreach ($number in 0..{len(files) - 1}) {{\n"
-        f"    Get-ContentHash -Path \"{place}/$number.ps1\" -OwnHash '{own}'\n}}\n"
+        f'    Get-ContentHash -Path "{place}/$number.ps1" {words}\n}}\n'
     )
-    (place / "unit.ps1").write_text(START + text[: text.index("$facts = @{")] + loop)
+    (place / "unit.ps1").write_text(functions + loop)
     done = subprocess.run(
         [pwsh(), "-NoProfile", "-File", str(place / "unit.ps1")],
         check=False, capture_output=True, text=True,
@@ -197,12 +211,15 @@ def engine_hashes(files: list[bytes], place: Path) -> list[str]:
     return done.stdout.split()
 
 
-def test_G07_the_engine_has_the_same_rule(tmp_path: Path) -> None:
+@pytest.mark.parametrize("answers", [engine_hashes, launcher_hashes])
+def test_G07_the_engine_has_the_same_rule(
+    tmp_path: Path, answers: Callable[[list[bytes], Path], list[str]]
+) -> None:
     files = [*CORPUS.values(), *mutants(600, 7)]
-    found = engine_hashes(files, tmp_path)
+    found = answers(files, tmp_path)
     assert len(found) == len(files)
     for data, answer in zip(files, found, strict=True):
-        assert answer == content_hash(data, "f" * 64), data
+        assert answer == content_hash(data, OWN), data
     cut = [data for data in files if signature_block.without(data) != data]
     assert len(cut) > 100
     assert len(files) - len(cut) > 100
@@ -212,7 +229,7 @@ def test_G07_the_engine_has_the_same_rule(tmp_path: Path) -> None:
 def test_G07_the_engine_has_the_same_rule_for_many_more(tmp_path: Path) -> None:
     files = mutants(20_000, 8)
     for data, answer in zip(files, engine_hashes(files, tmp_path), strict=True):
-        assert answer == content_hash(data, "f" * 64), data
+        assert answer == content_hash(data, OWN), data
 
 
 def test_G07_signer_and_leaver_agree_on_every_mutant() -> None:

@@ -43,7 +43,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '71d7576b2c66767d5c75377f4b4c98431395ed0c72a3364a2d92e2f1957b6fb8'
+    ContentHash = '1d01efb93bb6aa15017d4e97fd1390d08cc1641e52dd691f3c8bf49c5c39f332'
     Signer = @()
     Window = '2027-03-06T22:00:00+01:00', '2027-03-07T02:00:00+01:00'
     Needs = @(
@@ -93,13 +93,13 @@ $Runbook.Save = {
 # =====================================================================================
 # Step 1 of 3 - The change may begin
 #
-# Why      From here on servers are changed. All preflights have passed.
+# Why      From here on servers are changed.
 # =====================================================================================
 $Runbook.Steps += , @{
     Number = 1
     Id = 'go'
     Title = 'The change may begin'
-    Ask = 'Has the change manager decided that CHG0012345 begins now?'
+    Ask = 'Did the preflight of every server end with 0, and has the change manager decided that CHG0012345 begins now?'
     Who = 'who leads the change'
 }
 
