@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from lab import toy
-from lab.lab import YES, Lab
+from lab.lab import YES, Lab, Prompt
 from lab.saying import refused, said
 
 LISTED = """    Number = {number}
@@ -225,6 +225,34 @@ class TestHoldPoints:
         assert lab.run(toy.UNDO, *YES) == 0, lab.out
         assert lab.run(toy.CHANGE, stdin="N\n") == 3, lab.out
         said(lab, "Does the board agree (before)?")
+
+    @pytest.mark.parametrize("given", [0, 1, 2])
+    def test_killed_at_a_question_it_is_asked_again_and_answers_before_it_count(self, toys, given):
+        """Questions are those of the hold point, of the change, and of the hold point behind it."""
+        lab = toys(forward=self.STEPS)
+        waiting = Prompt(lab, toy.CHANGE)
+        for count in range(given):
+            waiting.wait_for("default is", count + 1)
+            waiting.answer("Y")
+        waiting.wait_for("default is", given + 1)
+        waiting.process.kill()
+        waiting.end()
+        assert lab.state()["toy"]["text"] == ("new" if given == 2 else ""), waiting.out
+        # The question of a change is put again, unless the change was made.
+        assert lab.run(toy.CHANGE, stdin="Y\n" * (3 - given)) == 0, lab.out
+        assert lab.out.count("Answered with Yes before") == (given > 0), lab.out
+        assert lab.receipt(toy.CHANGE)["outcome"] == "completed"
+        assert lab.chain(toy.CHANGE)
+
+    def test_killed_behind_the_last_answer_nothing_is_asked_again(self, toys):
+        lab = toys(forward={**self.STEPS, "look": CHECK})
+        assert lab.run(toy.CHANGE, "-WhatIf") == 0, lab.out
+        calls = Lab(lab.dir.with_name("twin"), lab.scripts, copy_of=lab)
+        assert calls.run(toy.CHANGE, stdin="Y\nY\nY\n") == 0, calls.out
+        at = len(calls.calls)
+        assert lab.run(toy.CHANGE, stdin="Y\nY\nY\n", LAB_KILL=f"{at}:before") not in (0, 2)
+        assert lab.run(toy.CHANGE, stdin="") == 0, lab.out
+        assert lab.out.count("Answered with Yes before") == 2, lab.out
 
     def test_it_is_not_asked_where_nothing_is_changed(self, toys):
         lab = toys(forward=self.STEPS)

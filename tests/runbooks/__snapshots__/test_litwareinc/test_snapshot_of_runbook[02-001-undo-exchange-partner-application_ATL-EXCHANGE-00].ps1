@@ -40,7 +40,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-EXCHANGE-00'
     Domain = 'litwareinc.com'
-    ContentHash = '583573720a58b9ce60831fac8ab2ecb23d9268601c73e5a74de1012c0280272f'
+    ContentHash = '5c33659179a109bce6f42f2ac9c1a01ab562bc8d7e417c0336cc4a7fb0b8b838'
     Signer = @()
     Window = $null
     Needs = @(
@@ -839,10 +839,12 @@ function Save-Receipt ([System.Collections.IDictionary] $Receipt) {
 
 function Clear-Receipt ([string[]] $Ids, [string] $Outcome) {
     # What is about to change makes these receipts untrue: that of the opposite direction, and
-    # our own until this run has ended. A voided one stays, so that it beats older copies.
+    # our own until this run has ended. A voided one stays, so that it beats older copies; ours is
+    # written in any case: after a cut-off it says that the change is under way.
     foreach ($id in $Ids) {
         $path = Join-Path -Path $Runbook.Folder -ChildPath "$id.receipt.json"
-        if ($Runbook.Touched -or -not [System.IO.File]::Exists($path)) { continue }
+        $there = $id -eq $Runbook.Id -or [System.IO.File]::Exists($path)
+        if ($Runbook.Touched -or -not $there) { continue }
         Save-Receipt -Receipt ([ordered] @{
                 runbook = $id; change = $Runbook.Change; outcome = $Outcome; by = $Runbook.Id
                 touched = $Outcome -eq 'interrupted'

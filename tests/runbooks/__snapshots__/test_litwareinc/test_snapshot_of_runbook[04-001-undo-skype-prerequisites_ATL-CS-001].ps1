@@ -42,7 +42,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = 'c28d051a14b1dfa60a384133caa300ada7974ba9247a9fe2c433114c96a8f4f4'
+    ContentHash = '74944ee747702cb329876d9bf1ea34c2decedc95c458992f538debb3fd6e3cf9'
     Signer = @()
     Window = $null
     Needs = @(
@@ -818,10 +818,12 @@ function Save-Receipt ([System.Collections.IDictionary] $Receipt) {
 
 function Clear-Receipt ([string[]] $Ids, [string] $Outcome) {
     # What is about to change makes these receipts untrue: that of the opposite direction, and
-    # our own until this run has ended. A voided one stays, so that it beats older copies.
+    # our own until this run has ended. A voided one stays, so that it beats older copies; ours is
+    # written in any case: after a cut-off it says that the change is under way.
     foreach ($id in $Ids) {
         $path = Join-Path -Path $Runbook.Folder -ChildPath "$id.receipt.json"
-        if ($Runbook.Touched -or -not [System.IO.File]::Exists($path)) { continue }
+        $there = $id -eq $Runbook.Id -or [System.IO.File]::Exists($path)
+        if ($Runbook.Touched -or -not $there) { continue }
         Save-Receipt -Receipt ([ordered] @{
                 runbook = $id; change = $Runbook.Change; outcome = $Outcome; by = $Runbook.Id
                 touched = $Outcome -eq 'interrupted'

@@ -43,7 +43,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '1d01efb93bb6aa15017d4e97fd1390d08cc1641e52dd691f3c8bf49c5c39f332'
+    ContentHash = '2c7b6cc1f5fcdd899823aad13d2121f50fe1eb43150729f562c919c32d9b007c'
     Signer = @()
     Window = '2027-03-06T22:00:00+01:00', '2027-03-07T02:00:00+01:00'
     Needs = @(
@@ -748,10 +748,12 @@ function Save-Receipt ([System.Collections.IDictionary] $Receipt) {
 
 function Clear-Receipt ([string[]] $Ids, [string] $Outcome) {
     # What is about to change makes these receipts untrue: that of the opposite direction, and
-    # our own until this run has ended. A voided one stays, so that it beats older copies.
+    # our own until this run has ended. A voided one stays, so that it beats older copies; ours is
+    # written in any case: after a cut-off it says that the change is under way.
     foreach ($id in $Ids) {
         $path = Join-Path -Path $Runbook.Folder -ChildPath "$id.receipt.json"
-        if ($Runbook.Touched -or -not [System.IO.File]::Exists($path)) { continue }
+        $there = $id -eq $Runbook.Id -or [System.IO.File]::Exists($path)
+        if ($Runbook.Touched -or -not $there) { continue }
         Save-Receipt -Receipt ([ordered] @{
                 runbook = $id; change = $Runbook.Change; outcome = $Outcome; by = $Runbook.Id
                 touched = $Outcome -eq 'interrupted'

@@ -40,7 +40,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-EXCHANGE-00'
     Domain = 'litwareinc.com'
-    ContentHash = '15f49f905822eb3bd4f38ebb130f940a3124b8090068bbfdb4aea900c0b4e4fd'
+    ContentHash = '5f1c74790957454e562ce7a07bd7570ba27bc840c31cc33f5ec8227dca5902c6'
     Signer = @()
     Window = '2027-03-06T22:00:00+01:00', '2027-03-07T02:00:00+01:00'
     Needs = @(
@@ -749,10 +749,12 @@ function Save-Receipt ([System.Collections.IDictionary] $Receipt) {
 
 function Clear-Receipt ([string[]] $Ids, [string] $Outcome) {
     # What is about to change makes these receipts untrue: that of the opposite direction, and
-    # our own until this run has ended. A voided one stays, so that it beats older copies.
+    # our own until this run has ended. A voided one stays, so that it beats older copies; ours is
+    # written in any case: after a cut-off it says that the change is under way.
     foreach ($id in $Ids) {
         $path = Join-Path -Path $Runbook.Folder -ChildPath "$id.receipt.json"
-        if ($Runbook.Touched -or -not [System.IO.File]::Exists($path)) { continue }
+        $there = $id -eq $Runbook.Id -or [System.IO.File]::Exists($path)
+        if ($Runbook.Touched -or -not $there) { continue }
         Save-Receipt -Receipt ([ordered] @{
                 runbook = $id; change = $Runbook.Change; outcome = $Outcome; by = $Runbook.Id
                 touched = $Outcome -eq 'interrupted'

@@ -39,7 +39,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '5b4e0149e8c5620e2c75e098d8243fa16201baa31f81bdc5f114a6582d6d2ddf'
+    ContentHash = '6c87245d41ebc0991835ff7701d946bd9f0addfba99962e6bc1efa7f6117d924'
     Signer = @()
     Window = $null
     Needs = @(
@@ -791,10 +791,12 @@ function Save-Receipt ([System.Collections.IDictionary] $Receipt) {
 
 function Clear-Receipt ([string[]] $Ids, [string] $Outcome) {
     # What is about to change makes these receipts untrue: that of the opposite direction, and
-    # our own until this run has ended. A voided one stays, so that it beats older copies.
+    # our own until this run has ended. A voided one stays, so that it beats older copies; ours is
+    # written in any case: after a cut-off it says that the change is under way.
     foreach ($id in $Ids) {
         $path = Join-Path -Path $Runbook.Folder -ChildPath "$id.receipt.json"
-        if ($Runbook.Touched -or -not [System.IO.File]::Exists($path)) { continue }
+        $there = $id -eq $Runbook.Id -or [System.IO.File]::Exists($path)
+        if ($Runbook.Touched -or -not $there) { continue }
         Save-Receipt -Receipt ([ordered] @{
                 runbook = $id; change = $Runbook.Change; outcome = $Outcome; by = $Runbook.Id
                 touched = $Outcome -eq 'interrupted'
