@@ -9,7 +9,7 @@ import jinja2
 from jinja2 import nodes
 
 from generator.findings import Finding, FindingsError
-from generator.lint import comparisons, names, shown, vocabulary
+from generator.lint import comparisons, names, order, shown, vocabulary
 from generator.lint.files import step_files
 from generator.templating import environment, markdown
 from generator.templating.refusals import LIMITS, code_of
@@ -74,6 +74,7 @@ def check(tree: TemplateTree, sound: bool) -> list[Finding]:
     findings += _blocks(tree, found)
     if sound:
         findings += _unused(tree, found)
+        findings += order.check(tree, {name: one.tree for name, one in found.items()})
     findings += _names(tree, found, sound)
     return findings
 
