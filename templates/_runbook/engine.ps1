@@ -94,7 +94,8 @@ function Write-RunbookFile ([string] $Path, [object] $Value) {
 function Write-RunbookEvent ([string] $Status, [string] $Message, [int] $Number, [object] $Data) {
     # One line on the screen in local time, one record in the evidence in UTC, chained.
     $clock = (Get-Date).ToString('HH:mm:ss zzz', $Runbook.Culture)
-    $step = @('', $Number)[[int] ($Number -gt 0)]
+    $step = ''
+    if ($Number -gt 0) { $step = $Number }
     Write-Host -Object ('{0} {1,2}  {2,-9} {3}' -f $clock, $step, $Status, $Message)
     if (-not $Runbook.Evidence) { return }
     $line = ConvertTo-RunbookJson -Value ([ordered] @{
@@ -728,7 +729,8 @@ function Compare-Step ([hashtable] $Step) {
     if ($Runbook.Undoes -and $Step.Apply -and -not $Step.Repeats) {
         # Without a change of ours, whatever is there stays there.
         $held = -not $Step.Before -or ($Step.After -and $Step.After.Proof -eq 'held')
-        $source = @($Step.Before, $Step.Present)[[int] $held]
+        $source = $Step.Before
+        if ($held) { $source = $Step.Present }
         $Step.Target.Identity = $source.Identity
     }
     $mayKeep = $Runbook.Undoes -or $Step.After

@@ -47,7 +47,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '6fef61546eaeb36bcf3ac85d74d35ca48c2abeea87bef91192752c74d0e8168d'
+    ContentHash = '5c19960c733a012e72a71c98c78390cb9a5daab93ea1881dce640ebd48696c39'
     Signer = @()
     Window = $null
     Needs = @()
@@ -604,7 +604,8 @@ function Write-RunbookFile ([string] $Path, [object] $Value) {
 function Write-RunbookEvent ([string] $Status, [string] $Message, [int] $Number, [object] $Data) {
     # One line on the screen in local time, one record in the evidence in UTC, chained.
     $clock = (Get-Date).ToString('HH:mm:ss zzz', $Runbook.Culture)
-    $step = @('', $Number)[[int] ($Number -gt 0)]
+    $step = ''
+    if ($Number -gt 0) { $step = $Number }
     Write-Host -Object ('{0} {1,2}  {2,-9} {3}' -f $clock, $step, $Status, $Message)
     if (-not $Runbook.Evidence) { return }
     $line = ConvertTo-RunbookJson -Value ([ordered] @{
@@ -743,39 +744,6 @@ function Get-ParameterProblem {
         if (-not [System.IO.Directory]::Exists($given.ReceiptPath)) {
             "-ReceiptPath $($given.ReceiptPath) is no folder. Give the folder of the receipts."
         }
-    }
-}
-
-function Get-SignerProblem ([string] $Path, [string[]] $Signer, [switch] $Own) {
-    # One sentence when a file is not as one of its signers (thumbprint, part of subject) left it.
-    $again = 'Restore it from the installation media of this build.'
-    if ($Own) { $again = 'Fetch the approved file again.' }
-    if (-not [System.IO.File]::Exists($Path)) { return "$Path is missing. $again" }
-    $signature = Get-AuthenticodeSignature -LiteralPath $Path -ErrorAction Stop
-    $subject = $thumbprint = ''
-    $by = $signature.SignerCertificate
-    if ($by) { $subject, $thumbprint = [string] $by.Subject, [string] $by.Thumbprint }
-    # A comma between quotes divides no subject: such a name could hold another one.
-    $parts = $subject -split ', (?=(?:[^"]*"[^"]*")*[^"]*$)'
-    $expected = @($Signer | Where-Object -FilterScript {
-            $_ -eq $thumbprint -or ($_ -match '=' -and $parts -ccontains $_) })
-    $status = [string] $signature.Status
-    $words = @{
-        NotSigned = "it has no signature. $again"
-        HashMismatch = "it was changed after '$subject' signed it. $again"
-        NotTrusted = "'$subject' is distrusted on this server. Ask who manages its certificates."
-        UnknownError = "this server does not know the root of the chain of '$subject', or the " +
-        'certificate is out of its time. Import that root (no Internet here), then run this again.'
-        NotSupportedFileFormat = "Windows finds no place for a signature in it. $again"
-        Incompatible = 'its signature uses an algorithm that this server does not know. Have it ' +
-        'signed with SHA-256, or update Windows.'
-    }
-    if ($words.ContainsKey($status)) {
-        "${Path}: $($words[$status])"
-    } elseif ($status -ne 'Valid') {
-        "${Path}: the signature status is $status. $again"
-    } elseif ($expected.Count -eq 0) {
-        "$Path is signed by '$subject', expected is '$($Signer -join "' or '")'. $again"
     }
 }
 
@@ -1198,17 +1166,16 @@ function Test-Begun ([hashtable] $Step) {
     $Step.Action -and $Step.Action.serves -eq [string] (Get-ServedText)
 }
 
-function Set-Due ([hashtable] $Step) {
+function Test-Due ([hashtable] $Step) {
     # An action or a wait is due once for each receipt that it serves; without such receipts, once
     # for each change of the steps that it follows; without these, once.
     $served = [string] (Get-ServedText)
     $ended = $Step.Action -and $Step.Action.ended
-    if ($Runbook.Serves) { $Step.Due = -not ($ended -and $served -and (Test-Begun -Step $Step)) }
-    elseif ($Step.Follows) {
-        $changed = @($Runbook.Steps | Where-Object -FilterScript {
-                $Step.Follows -contains $_.Id -and $Runbook.Touched -contains $_.Number })
-        $Step.Due = $Runbook.Dirty -or $changed.Count -gt 0 -or ($Step.Action -and -not $ended)
-    } else { $Step.Due = -not $ended }
+    if ($Runbook.Serves) { return -not ($ended -and $served -and (Test-Begun -Step $Step)) }
+    if (-not $Step.Follows) { return -not $ended }
+    $changed = @($Runbook.Steps | Where-Object -FilterScript {
+            $Step.Follows -contains $_.Id -and $Runbook.Touched -contains $_.Number })
+    $Runbook.Dirty -or $changed.Count -gt 0 -or ($Step.Action -and -not $ended)
 }
 
 function Test-Pending ([hashtable] $Step) {
@@ -1238,7 +1205,7 @@ function Initialize-Step ([hashtable] $Step) {
     }
     if ($Step.Repeats -or $Step.WaitSeconds) {
         $Step.Action = Read-RunbookJson -Path (Get-RecordPath -Step $Step -Kind 'Action')
-        Set-Due -Step $Step
+        $Step.Due = Test-Due -Step $Step
         return
     }
     if (-not $Step.Apply) { return }
@@ -1272,7 +1239,8 @@ function Compare-Step ([hashtable] $Step) {
     if ($Runbook.Undoes -and $Step.Apply -and -not $Step.Repeats) {
         # Without a change of ours, whatever is there stays there.
         $held = -not $Step.Before -or ($Step.After -and $Step.After.Proof -eq 'held')
-        $source = @($Step.Before, $Step.Present)[[int] $held]
+        $source = $Step.Before
+        if ($held) { $source = $Step.Present }
         $Step.Target.Identity = $source.Identity
     }
     $mayKeep = $Runbook.Undoes -or $Step.After
@@ -1471,7 +1439,7 @@ function Invoke-ChangeStep ([hashtable] $Step, [System.Collections.IDictionary] 
         $Step.Waits = $false
     }
     $Step.Later = $false
-    if ($Step.Repeats) { Set-Due -Step $Step }
+    if ($Step.Repeats) { $Step.Due = Test-Due -Step $Step }
     if ($again) { Assert-NoProblem -Problems (Get-StepReason -Step $Step) }
     if ($Step.Todo.Count -eq 0 -and -not $Step.Due) {
         return Complete-HeldStep -Step $Step -Result $Result
@@ -1569,7 +1537,7 @@ function Invoke-WaitStep ([hashtable] $Step, [System.Collections.IDictionary] $R
     # A fixed time by this host's own clock, from when this runbook first came to it. A wait that
     # was interrupted goes on; what was slept is counted too, for a clock that is set back.
     $Result.outcome = 'already so'
-    Set-Due -Step $Step
+    $Step.Due = Test-Due -Step $Step
     if (-not $Step.Due) { return }
     $begun = (Get-Date).ToUniversalTime()
     $goes = (Test-Begun -Step $Step) -and -not $Step.Action.ended
