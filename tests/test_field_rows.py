@@ -1,4 +1,4 @@
-"""Rows of the field review that a plan, a sheet or the text of a script shows (F10 to F34)."""
+"""Rows of the field review that a plan, a sheet or the text of a script shows (F03 to F34)."""
 
 from __future__ import annotations
 
@@ -46,6 +46,42 @@ def code(build: Build, action: str) -> str:
         for line in text_of(piece.marked).splitlines()
     )
     return "\n".join(line for line in lines if not line.startswith("        #"))
+
+
+# A command of a step, and what makes a sentence ask for the same action.
+ASKED = {
+    "Set-CsUserServicesPolicy": r" -Identity '?global'? -UcsAllowed `?\$false",
+    "Set-CsCertificate": r" -Identity '?global",
+    "New-CsPartnerApplication": " -",
+    "Set-CsOAuthConfiguration": r" -Identity '?global'? -ExchangeAutodiscoverUrl 'http",
+    "Set-ClientAccessService": "",
+    "Configure-EnterprisePartnerApplication.ps1": " -",
+    "iisreset.exe": "",
+    "Invoke-CsManagementStoreReplication": "$",
+}
+_STRING = re.compile(r"'((?:[^'\n]|'')*)'|\"((?:[^\"\n]|`\")*)\"")
+_JOINED = re.compile(r"(['\"]) \+\n\s*['\"]")
+
+
+@pytest.mark.parametrize("name", ["litwareinc", "contoso"])
+def test_F03_no_sentence_asks_for_by_hand_what_a_runbook_of_this_change_does(name: str) -> None:
+    """Done by hand it would have no record, and the undo would leave it as it is."""
+    steps = [
+        text_of(piece.marked)
+        for script in pipeline.build(ROOT / "inventories" / f"{name}.yml", TREE).rendered
+        for piece in script.pieces
+        if piece.name.startswith("step")
+    ]
+    applies = "".join(text.partition("    Apply = {")[2] for text in steps)
+    done = [re.escape(one) + more for one, more in ASKED.items() if one in applies]
+    assert len(done) > 3
+    wrong = {
+        sentence
+        for text in steps
+        for sentence in map("".join, _STRING.findall(_JOINED.sub("", text)))
+        if " " in sentence and any(re.search(one, sentence) for one in done)
+    }
+    assert wrong == set()
 
 
 def test_F10_without_a_load_balancer_nobody_is_asked_about_one(folder: Path) -> None:

@@ -43,7 +43,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-EXCHANGE-00'
     Domain = 'litwareinc.com'
-    ContentHash = 'f0f639aea16cc4a68be9bf130f245bb969484674bea20bed8463c5e80842fd81'
+    ContentHash = 'e09f5d01990f999ad14ff9b1e5466b47525704c0fff6399501b71803194c6dac'
     Signer = @()
     Window = $null
     Needs = @()
@@ -1769,7 +1769,12 @@ function Complete-Runbook {
     if ($Runbook.Code -eq 2 -and $Runbook.Touched) { $Runbook.Code = 1 }
     $outcome = $Runbook.Ends[$Runbook.Code].Outcome
     $kinds = @($Runbook.Results | ForEach-Object -Process { $_.outcome })
-    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and -not ($kinds -ne 'nothing to undo')) {
+    # Hold points, waits and checks between the changes of an undo do not make it one that did work.
+    $undone = @($Runbook.Results | Where-Object -FilterScript {
+            $step = $Runbook.Steps[$_.step - 1]
+            $step.Apply -and -not $step.Repeats } | ForEach-Object -Process { $_.outcome })
+    $none = $undone.Count -gt 0 -and -not ($Runbook.Touched -or $undone -ne 'nothing to undo')
+    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and $none) {
         $outcome = 'nothing to undo'
     }
     $news = $Runbook.Code -eq 0 -or $Runbook.Touched -or $kinds -contains 'not passed'

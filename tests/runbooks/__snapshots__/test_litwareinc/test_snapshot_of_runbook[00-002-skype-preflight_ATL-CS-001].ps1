@@ -47,7 +47,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '5c19960c733a012e72a71c98c78390cb9a5daab93ea1881dce640ebd48696c39'
+    ContentHash = 'aaf06df32bc89e9616226fd82717213294c5d8d7a36266f2098a6f71a06f46ae'
     Signer = @()
     Window = $null
     Needs = @()
@@ -303,7 +303,7 @@ $Runbook.Steps += , @{
     Number = 6
     Id = 'contact-lists'
     Title = 'No contact list has moved to Exchange, and only the global policy lets one move'
-    Otherwise = 'For a policy that allows it run Set-CsUserServicesPolicy -Identity <policy> -UcsAllowed $false. To bring lists back that have moved, run Set-CsUserServicesPolicy -Identity global -UcsAllowed $false, then Invoke-CsUcsRollback -Identity <user> -Confirm:$false for each user; if they shall stay, write unified_contact_store: allow and build again.'
+    Otherwise = 'For a policy that allows it run Set-CsUserServicesPolicy -Identity <policy> -UcsAllowed $false. To bring lists back that have moved, run for each user Grant-CsUserServicesPolicy -Identity <user> -PolicyName <a policy that denies it>, then Invoke-CsUcsRollback -Identity <user> -Confirm:$false; if they shall stay, write unified_contact_store: allow and build again. 05-001 sets the global policy.'
     Wanted = [ordered] @{
         allowing = @()
         moved = @()
@@ -1760,7 +1760,12 @@ function Complete-Runbook {
     if ($Runbook.Code -eq 2 -and $Runbook.Touched) { $Runbook.Code = 1 }
     $outcome = $Runbook.Ends[$Runbook.Code].Outcome
     $kinds = @($Runbook.Results | ForEach-Object -Process { $_.outcome })
-    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and -not ($kinds -ne 'nothing to undo')) {
+    # Hold points, waits and checks between the changes of an undo do not make it one that did work.
+    $undone = @($Runbook.Results | Where-Object -FilterScript {
+            $step = $Runbook.Steps[$_.step - 1]
+            $step.Apply -and -not $step.Repeats } | ForEach-Object -Process { $_.outcome })
+    $none = $undone.Count -gt 0 -and -not ($Runbook.Touched -or $undone -ne 'nothing to undo')
+    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and $none) {
         $outcome = 'nothing to undo'
     }
     $news = $Runbook.Code -eq 0 -or $Runbook.Touched -or $kinds -contains 'not passed'

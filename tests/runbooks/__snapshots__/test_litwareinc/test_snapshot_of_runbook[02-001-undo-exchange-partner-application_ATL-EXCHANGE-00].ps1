@@ -40,7 +40,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-EXCHANGE-00'
     Domain = 'litwareinc.com'
-    ContentHash = '2395bc382785b81dfefd214b2cfd79b932f9c55cbf1cd35144f2eb388e7b56fe'
+    ContentHash = '301ed39fbccebc82b37dbacdb2d821e32daa48195fb8c655983111dffa416bfc'
     Signer = @()
     Window = $null
     Needs = @(
@@ -1590,7 +1590,12 @@ function Complete-Runbook {
     if ($Runbook.Code -eq 2 -and $Runbook.Touched) { $Runbook.Code = 1 }
     $outcome = $Runbook.Ends[$Runbook.Code].Outcome
     $kinds = @($Runbook.Results | ForEach-Object -Process { $_.outcome })
-    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and -not ($kinds -ne 'nothing to undo')) {
+    # Hold points, waits and checks between the changes of an undo do not make it one that did work.
+    $undone = @($Runbook.Results | Where-Object -FilterScript {
+            $step = $Runbook.Steps[$_.step - 1]
+            $step.Apply -and -not $step.Repeats } | ForEach-Object -Process { $_.outcome })
+    $none = $undone.Count -gt 0 -and -not ($Runbook.Touched -or $undone -ne 'nothing to undo')
+    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and $none) {
         $outcome = 'nothing to undo'
     }
     $news = $Runbook.Code -eq 0 -or $Runbook.Touched -or $kinds -contains 'not passed'

@@ -43,7 +43,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-EXCHANGE-00'
     Domain = 'litwareinc.com'
-    ContentHash = '6e639f56244e4c238f678cc261c9f07e1dd19fed3087f171142f9609514369f0'
+    ContentHash = '37f54e112fdf97053f05bd4348a173c91fec2ca2eed8f1497f86cc8e5cf72395'
     Signer = @()
     Window = $null
     Needs = @(
@@ -1559,7 +1559,12 @@ function Complete-Runbook {
     if ($Runbook.Code -eq 2 -and $Runbook.Touched) { $Runbook.Code = 1 }
     $outcome = $Runbook.Ends[$Runbook.Code].Outcome
     $kinds = @($Runbook.Results | ForEach-Object -Process { $_.outcome })
-    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and -not ($kinds -ne 'nothing to undo')) {
+    # Hold points, waits and checks between the changes of an undo do not make it one that did work.
+    $undone = @($Runbook.Results | Where-Object -FilterScript {
+            $step = $Runbook.Steps[$_.step - 1]
+            $step.Apply -and -not $step.Repeats } | ForEach-Object -Process { $_.outcome })
+    $none = $undone.Count -gt 0 -and -not ($Runbook.Touched -or $undone -ne 'nothing to undo')
+    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and $none) {
         $outcome = 'nothing to undo'
     }
     $news = $Runbook.Code -eq 0 -or $Runbook.Touched -or $kinds -contains 'not passed'

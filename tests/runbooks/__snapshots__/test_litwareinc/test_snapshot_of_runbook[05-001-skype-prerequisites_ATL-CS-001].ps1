@@ -43,7 +43,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = 'bffce10f1bdcf44c1c01f7cc13a807a582e39d7270e00cedd51bc9de1dea0377'
+    ContentHash = 'c6b082834f3559bacff3b0f02eb1ced444d0ac192a97a4334551b9344ff7ba13'
     Signer = @()
     Window = '2027-03-06T22:00:00+01:00', '2027-03-07T02:00:00+01:00'
     Needs = @(
@@ -146,8 +146,8 @@ $Runbook.Steps += , @{
             }
             if ($moved -gt 0) {
                 "$moved contact lists of $pool live in Exchange or move there. Bring them back: " +
-                'Set-CsUserServicesPolicy -Identity global -UcsAllowed $false, then Get-CsUser ' +
-                "-Filter {RegistrarPool -eq '$pool'} | Invoke-CsUcsRollback -Confirm:`$false" +
+                'Grant-CsUserServicesPolicy -Identity <user> -PolicyName <a policy that denies ' +
+                'it>, then Invoke-CsUcsRollback -Identity <user> -Confirm:$false for each user' +
                 '; or, if they shall stay, write unified_contact_store: allow, and build again.'
             }
         }
@@ -1496,7 +1496,12 @@ function Complete-Runbook {
     if ($Runbook.Code -eq 2 -and $Runbook.Touched) { $Runbook.Code = 1 }
     $outcome = $Runbook.Ends[$Runbook.Code].Outcome
     $kinds = @($Runbook.Results | ForEach-Object -Process { $_.outcome })
-    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and -not ($kinds -ne 'nothing to undo')) {
+    # Hold points, waits and checks between the changes of an undo do not make it one that did work.
+    $undone = @($Runbook.Results | Where-Object -FilterScript {
+            $step = $Runbook.Steps[$_.step - 1]
+            $step.Apply -and -not $step.Repeats } | ForEach-Object -Process { $_.outcome })
+    $none = $undone.Count -gt 0 -and -not ($Runbook.Touched -or $undone -ne 'nothing to undo')
+    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and $none) {
         $outcome = 'nothing to undo'
     }
     $news = $Runbook.Code -eq 0 -or $Runbook.Touched -or $kinds -contains 'not passed'

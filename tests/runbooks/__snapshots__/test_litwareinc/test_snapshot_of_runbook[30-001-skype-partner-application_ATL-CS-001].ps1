@@ -41,7 +41,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '11eedfb15cebced1facc8dbc9f5a23e14d20a3731e4bfef3939b9181a3dc6b46'
+    ContentHash = '89cc518c90f56ecbc64a1660e037f7d863940afd326d2ca78c7540bfd58a2c7d'
     Signer = @()
     Window = '2027-03-06T22:00:00+01:00', '2027-03-07T02:00:00+01:00'
     Needs = @(
@@ -144,7 +144,7 @@ $Runbook.Steps += , @{
     Number = 2
     Id = 'partner-application'
     Title = 'Register Exchange as a partner application'
-    Text = '3c2ac2d9154ba56d9655aeee7be0d5259d72ce1fb18f6b9e9b36d8e452bdd220'
+    Text = '48de6f1f342468ecb4f2018922dad75b8c4698a5db6b1ca8fbafefd71be730c6'
     Replicates = $true
     Wanted = [ordered] @{
         application = 'Exchange'
@@ -1560,7 +1560,12 @@ function Complete-Runbook {
     if ($Runbook.Code -eq 2 -and $Runbook.Touched) { $Runbook.Code = 1 }
     $outcome = $Runbook.Ends[$Runbook.Code].Outcome
     $kinds = @($Runbook.Results | ForEach-Object -Process { $_.outcome })
-    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and -not ($kinds -ne 'nothing to undo')) {
+    # Hold points, waits and checks between the changes of an undo do not make it one that did work.
+    $undone = @($Runbook.Results | Where-Object -FilterScript {
+            $step = $Runbook.Steps[$_.step - 1]
+            $step.Apply -and -not $step.Repeats } | ForEach-Object -Process { $_.outcome })
+    $none = $undone.Count -gt 0 -and -not ($Runbook.Touched -or $undone -ne 'nothing to undo')
+    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and $none) {
         $outcome = 'nothing to undo'
     }
     $news = $Runbook.Code -eq 0 -or $Runbook.Touched -or $kinds -contains 'not passed'

@@ -39,7 +39,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '636ae31fc00483f9838923a1b8163047bfefb4deab9caa05d959f43f6c0e5b52'
+    ContentHash = 'd6750c1976170dc348424e861f2aa752fe6283d3ed613436d955cacd32b29129'
     Signer = @()
     Window = $null
     Needs = @(
@@ -1539,7 +1539,12 @@ function Complete-Runbook {
     if ($Runbook.Code -eq 2 -and $Runbook.Touched) { $Runbook.Code = 1 }
     $outcome = $Runbook.Ends[$Runbook.Code].Outcome
     $kinds = @($Runbook.Results | ForEach-Object -Process { $_.outcome })
-    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and -not ($kinds -ne 'nothing to undo')) {
+    # Hold points, waits and checks between the changes of an undo do not make it one that did work.
+    $undone = @($Runbook.Results | Where-Object -FilterScript {
+            $step = $Runbook.Steps[$_.step - 1]
+            $step.Apply -and -not $step.Repeats } | ForEach-Object -Process { $_.outcome })
+    $none = $undone.Count -gt 0 -and -not ($Runbook.Touched -or $undone -ne 'nothing to undo')
+    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and $none) {
         $outcome = 'nothing to undo'
     }
     $news = $Runbook.Code -eq 0 -or $Runbook.Touched -or $kinds -contains 'not passed'
