@@ -65,6 +65,15 @@ def test_r01_unified_contact_store_must_be_off_in_every_scope(lab_before):
     refused(lab, "partner-application: The policy Site:Berlin", "Set-CsUserServicesPolicy")
 
 
+def test_F03_a_preview_names_the_runbook_that_does_it_and_no_command(lab_before, scripts):
+    """Done by hand, the change would have no record, and the undo would leave it."""
+    lab = lab_before(S30)
+    lab.alter(lambda state: state["skype"]["policies"][0].update(UcsAllowed=True))
+    assert lab.run(S30, "-WhatIf") == 2, lab.out
+    said(lab, f"The runbook {scripts.find(S05).id} denies it: run that first.")
+    assert "Set-CsUserServicesPolicy" not in lab.out
+
+
 def test_r01_the_header_says_what_users_would_see(scripts):
     header = scripts.find(S30).text.split("#Requires")[0]
     assert "contact" in " ".join(re.findall(r"# Effect +(.*(?:\r\n# {10}.*)*)", header)).lower()

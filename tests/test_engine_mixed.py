@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -152,7 +153,7 @@ class TestActions:
         assert lab.run(toy.CHANGE, *YES) == 0, lab.out
         assert lab.state()["toy"]["list"] == ["a"]
 
-    def test_what_serves_a_receipt_is_due_once_for_each(self, toys):
+    def test_U03_what_serves_a_receipt_is_due_once_for_each(self, toys):
         serving = ACTION.replace("    Follows = @('text')\n", "")
         lab = toys(checks={"restart": serving}, serves=f"'{toy.CHANGE}'")
         lab.all([toy.CHANGE, toy.CHECK])
@@ -215,6 +216,23 @@ class TestHoldPoints:
         assert lab.state()["toy"]["text"] == "new"
         assert lab.receipt(toy.CHANGE)["outcome"] == "declined"
 
+    def test_U02_an_undo_asks_too_in_front_of_its_changes_and_behind_them(self, toys):
+        backward = {**self.STEPS, "text": toy.BACKWARD["text"]}
+        lab = toys(forward={"text": TEXT}, backward=backward)
+        lab.all([toy.CHANGE])
+        assert lab.run(toy.UNDO, stdin="Y\nY\nN\n") == 3, lab.out
+        said(lab, "Does the board agree (before)?", "Does the board agree (after)?")
+        assert lab.state()["toy"]["text"] == ""
+        assert lab.receipt(toy.UNDO)["outcome"] == "declined"
+        assert lab.run(toy.UNDO, stdin="Y\n") == 0, lab.out
+
+    def test_U02_an_undo_that_has_nothing_to_do_asks_nothing(self, toys):
+        backward = {**self.STEPS, "text": toy.BACKWARD["text"]}
+        lab = toys(forward={"text": TEXT}, backward=backward)
+        lab.alter(lambda state: state["toy"].update(text="theirs"))
+        assert lab.run(toy.UNDO, stdin="") == 0, lab.out
+        said(lab, "Result: nothing to undo", "not needed")
+
     def test_an_answer_counts_until_the_runbook_is_completed(self, toys):
         lab = toys(forward=self.STEPS, backward={"text": toy.BACKWARD["text"]})
         assert lab.run(toy.CHANGE, stdin="Y\nY\nN\n") == 3, lab.out
@@ -260,7 +278,7 @@ class TestHoldPoints:
         assert lab.run(toy.CHANGE, stdin="") == 0, lab.out
         said(lab, "Step 1  not needed", "Step 3  not needed")
 
-    def test_one_that_is_always_asked_is(self, toys):
+    def test_U02_one_that_is_always_asked_is(self, toys):
         always = (ASK % ("always", "always")) + "    Always = $true\n"
         lab = toys(forward={"text": TEXT, "always": always})
         lab.alter(lambda state: state["toy"].update(text="new"))
@@ -473,6 +491,36 @@ class TestSmallThings:
         lab = toys(forward={"text": TEXT})
         assert lab.run(toy.CHANGE, *YES, LAB_FAIL=f"{after[0]}:before") == 0, lab.out
         said(lab, "wait      text: The reading failed, one more round:")
+
+    def test_F14_a_lock_says_which_process_of_whom_holds_it(self, toys):
+        ask = {"ask": ASK % ("ask", "ask") + "    Always = $true\n"}
+        lab = toys(forward=ask)
+        waiting = Prompt(lab, toy.CHANGE)
+        waiting.wait_for("Does the board agree")
+        assert lab.run(toy.CHECK, *YES) == 2, lab.out
+        assert re.search(
+            rf"Another runbook of CHG1 is running on this server: {toy.CHANGE}, process \d+ of "
+            r"\S+\\\S+\. Wait for its end\.",
+            lab.out,
+        ), lab.out
+        waiting.answer("N")
+        assert waiting.end() == 3
+
+    def test_F14_what_is_no_lock_is_not_told_as_one(self, toys):
+        lab = toys()
+        lab.all([toy.CHANGE])
+        lock = lab.folder(toy.CHANGE) / "lock"
+        lock.unlink()
+        lock.mkdir()
+        assert lab.run(toy.CHECK, *YES) != 0, lab.out
+        assert "Another runbook" not in lab.out
+        said(lab, "failed    New-Object: ")
+
+    def test_F15_outside_a_preview_the_window_refuses(self, toys):
+        lab = toys()
+        early = {"LAB_NOW": "2027-03-05T21:30:00+00:00"}
+        assert lab.run(toy.CHANGE, *YES, **early) == 2, lab.out
+        refused(lab, "Come back in time, or use -OutsideWindow -Reason '...'.")
 
     def test_F15_in_a_preview_the_window_is_a_remark(self, toys):
         lab = toys()

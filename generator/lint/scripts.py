@@ -9,7 +9,7 @@ import jinja2
 from jinja2 import nodes
 
 from generator.findings import Finding, FindingsError
-from generator.lint import names, vocabulary
+from generator.lint import comparisons, names, order, shown, vocabulary
 from generator.lint.files import step_files
 from generator.templating import environment, markdown
 from generator.templating.refusals import LIMITS, code_of
@@ -43,7 +43,7 @@ class Template:
     ) -> Finding:
         """A finding at a line, pointing at a name in it."""
         source = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
-        return Finding(code, message, self.display, line, names.place(source, name), hint, source)
+        return Finding(code, message, self.display, line, shown.place(source, name), hint, source)
 
 
 def check(tree: TemplateTree, sound: bool) -> list[Finding]:
@@ -74,6 +74,7 @@ def check(tree: TemplateTree, sound: bool) -> list[Finding]:
     findings += _blocks(tree, found)
     if sound:
         findings += _unused(tree, found)
+        findings += order.check(tree, {name: one.tree for name, one in found.items()})
     findings += _names(tree, found, sound)
     return findings
 
@@ -120,11 +121,11 @@ def _unfiltered(template: Template) -> Iterator[Finding]:
     for output in template.tree.find_all(nodes.Output):
         for node in output.nodes:
             for value in _values(node):
-                finished = template.name == _SPINE_FILE and names.root(value) in _FINISHED
+                finished = template.name == _SPINE_FILE and shown.root(value) in _FINISHED
                 # A filter that does not exist is a finding of its own.
                 if finished or isinstance(value, nodes.Filter):
                     continue
-                text = names.text(value)
+                text = shown.text(value)
                 message = f"the value {text} is written without a filter"
                 hint = f"write {{{{ {text} | ps }}}}, in a comment ps_comment"
                 yield template.finding("T221", message, value.lineno, text, hint)
@@ -185,10 +186,13 @@ def _names(tree: TemplateTree, found: Mapping[str, Template], sound: bool) -> It
         if product == SPINE:
             continue
         also = {*_SPECIAL, *set_by[name]}
-        for unknown in names.unknown(template.tree, words.in_steps(product), also):
+        walk = names.walk(template.tree, words.in_steps(product), also)
+        for unknown in walk.found:
             hint = f"did you mean '{unknown.meant}'?" if unknown.meant else ""
             message = f"'{unknown.name}' is not defined"
             yield template.finding("T226", message, unknown.line, unknown.name, hint)
+        for one in walk.constant:
+            yield template.finding("T232", one.message, one.line, one.name, comparisons.HINT)
 
 
 def _set_by(found: Mapping[str, Template]) -> dict[str, set[str]]:

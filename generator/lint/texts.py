@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from generator.findings import Finding, show
-from generator.lint import names, vocabulary
+from generator.lint import comparisons, known, names, vocabulary
 from generator.lint.files import read
-from generator.lint.names import Known
+from generator.lint.known import ANY, Known
 from generator.lint.vocabulary import Vocabulary
 from generator.reading import checks
 from generator.reading.yaml_source import Document
@@ -67,10 +67,14 @@ class _File:
             message = f"{error}, in {show(shown)}"
             self.findings.append(self.document.finding(error.limit or "T130", path, message))
             return
-        for unknown in names.unknown(tree, known):
+        walk = names.walk(tree, known)
+        for unknown in walk.found:
             hint = f"did you mean '{unknown.meant}'?" if unknown.meant else ""
             message = f"'{unknown.name}' is not defined, in {show(shown)}"
             self.findings.append(self.document.finding("T131", path, message, hint))
+        for one in walk.constant:
+            finding = self.document.finding("T232", path, one.message, comparisons.HINT)
+            self.findings.append(finding)
 
     def _text(self, path: Path_) -> str | None:
         value: Any = self.document.data
@@ -106,16 +110,29 @@ def _product(document: Document | None, words: Vocabulary) -> list[Finding]:
 def _checks(document: Document | None, words: Vocabulary) -> list[Finding]:
     if document is None:
         return []
-    file, known = _File(document), words.in_checks()
+    file = _File(document)
     for index in file.count(()):
+        names_here = words.in_checks() | {"item": _item(document.data[index], words)}
         for key in ("when", "unique"):
-            file.expression((index, key), known)
+            file.expression((index, key), names_here)
         for key in ("message", "hint"):
-            file.sentence((index, key), known)
+            file.sentence((index, key), names_here)
         file.path((index, "for"))
         for at in file.count((index, "for")):
             file.path((index, "for", at))
     return file.findings
+
+
+def _item(check: Any, words: Vocabulary) -> Known:
+    """What is known of the values that a check goes through."""
+    paths = check.get("for") if isinstance(check, dict) else None
+    listed = paths if isinstance(paths, list) else [paths]
+    whole = Known(words.inventory)
+    item = known.either([known.at(whole, str(path)) for path in listed]) if paths else ANY
+    # A server has a name, a domain and a version also where its mapping gives none.
+    filled = dict.fromkeys(vocabulary.FILLED, ANY)
+    keys = item.keys or {}
+    return item.with_keys({**filled, **keys}) if "fqdn" in keys else item
 
 
 def _role(document: Document | None, words: Vocabulary, product: str) -> list[Finding]:

@@ -9,12 +9,15 @@ from typing import Any
 
 from generator.findings import FindingsError
 from generator.lint.files import mappings, read
-from generator.lint.names import ANY, Known, at, from_schema
+from generator.lint.known import ANY, TEXT, Known, at, either, from_schema
 from generator.reading import inventory, schema_files
 from generator.templating.templates import SPINE, TemplateTree
 
 _LAST = re.compile(r"\.?[^.\[\]]+\[[^\]]*\]$")
-_HOST = ("fqdn", "netbios", "ad_domain", "domain", "version")
+_HOST = ("fqdn", "netbios", "ad_domain", "domain")
+FILLED = ("netbios", "ad_domain", "version")
+"""Keys that a server has although its mapping may not give them."""
+
 _RUNBOOK_IN_TEXTS = ("id", "number", "undo", "undoes")
 _RUNBOOK_IN_STEPS = ("id", "number", "action")
 
@@ -35,7 +38,7 @@ class Vocabulary:
         """For a sentence of a role."""
         return {
             **self.on_host(product),
-            "runbook": _plain(_RUNBOOK_IN_TEXTS),
+            "runbook": _plain(_RUNBOOK_IN_TEXTS, TEXT),
             "of": self.runbooks,
             "backward": ANY,
         }
@@ -44,7 +47,7 @@ class Vocabulary:
         """For a step file, the shell of a product, and a group that the operator must be in."""
         return {
             **self.on_host(product),
-            "runbook": _plain(_RUNBOOK_IN_STEPS),
+            "runbook": _plain(_RUNBOOK_IN_STEPS, TEXT),
             "past": self.runbooks,
             "follows": ANY,
             "backward": ANY,
@@ -79,14 +82,22 @@ def load(tree: TemplateTree, sound: bool) -> Vocabulary | None:
         own = names.get(product, ANY)
         if own.keys is not None:
             derived = [str(entry.get("name")) for entry in mappings(data, "derived")]
-            names[product] = own.with_keys(dict.fromkeys(derived, ANY) | dict(own.keys))
-        keys: dict[str, Known] = dict.fromkeys(_HOST, ANY)
+            # What is derived may be of another kind than the key of the same name.
+            values = {name: own.keys.get(name, ANY).shape for name in derived}
+            names[product] = own.with_keys(values)
+        keys: dict[str, Known] = {}
         around: dict[str, Known] = {}
         patterns = data.get("hosts") if isinstance(data, dict) else None
         for pattern in patterns if isinstance(patterns, list) else ():
-            keys |= at(own, str(pattern)).keys or {}
+            for key, value in (at(own, str(pattern)).keys or {}).items():
+                keys[key] = either([value, keys[key]]) if key in keys else value
             outer = _LAST.sub("", str(pattern))
             around |= (at(own, outer).keys or {}) if outer else {}
+        version = (own.keys or {}).get("version")
+        if version is not None:
+            # That of the product, where the server gives none.
+            keys["version"] = either([version, keys.get("version", version)])
+        keys = dict.fromkeys(_HOST, TEXT) | {"version": ANY} | keys
         # The mapping that lists the host: a pool, say.
         hosts[product] = Known({**keys, "within": Known(around)})
     runbooks = _plain(tuple(_runbooks(tree))) if sound else ANY
@@ -105,5 +116,5 @@ def _data(tree: TemplateTree, name: str) -> Any:
     return document.data if document is not None else None
 
 
-def _plain(names: tuple[str, ...]) -> Known:
-    return Known(dict.fromkeys(names, ANY))
+def _plain(names: tuple[str, ...], each: Known = ANY) -> Known:
+    return Known(dict.fromkeys(names, each))

@@ -13,13 +13,13 @@ from generator.built import Build, Scripts
 from generator.model import Values
 from generator.planned import Product
 from generator.reading import schema, yaml_source
-from generator.rules import commands, dotnet, files, judge, language, lines, steps, values
+from generator.rules import answers, commands, dotnet, files, judge, language, lines, steps, values
 from generator.rules.rule import RULES, Rule
 from generator.templating.templates import SPINE, TemplateTree
 
 __all__ = [
-    "RULES", "Rule", "base_commands", "check", "commands", "dotnet", "explain", "files", "judge",
-    "language", "lines", "steps", "values",
+    "RULES", "Rule", "answers", "base_commands", "check", "commands", "dotnet", "explain", "files",
+    "judge", "language", "lines", "steps", "values",
 ]  # fmt: skip
 
 

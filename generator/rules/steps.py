@@ -42,7 +42,7 @@ def reserved_names(script: Script, _: Catalogue) -> Answer:
     Use another name: total, identifier, origin, ...
     """
     for table in _wanted(script):
-        for entry in _entries(table):
+        for entry in entries(table):
             if key_of(entry).lower() in _RESERVED:
                 yield entry.line, f"the name {key_of(entry)} is reserved", "use another name"
 
@@ -53,12 +53,12 @@ def commas(script: Script, _: Catalogue) -> Answer:
 
     A name with a comma could never be named there.
     """
-    for step in _steps(script):
-        for entry in _entries(step):
+    for step in step_tables(script):
+        for entry in entries(step):
             if key_of(entry) == "Id" and "," in entry.children[-1].text.strip(";"):
                 yield entry.line, "the id of the step has a comma"
     for table in _wanted(script):
-        for entry in _entries(table):
+        for entry in entries(table):
             if "," in key_of(entry):
                 yield entry.line, "the name of a wanted value has a comma"
 
@@ -69,7 +69,7 @@ def step_length(script: Script, _: Catalogue) -> Answer:
 
     A list of values, such as one line for each server, counts as its first entry.
     """
-    for step in _steps(script):
+    for step in step_tables(script):
         lines = reading_lines(step.text)
         if lines > STEP_LINES:
             yield step.line, f"the step has {lines} lines, {STEP_LINES} are allowed"
@@ -110,7 +110,7 @@ def reading_lines(shape: str) -> int:
     return count
 
 
-def _steps(script: Script) -> Iterator[Node]:
+def step_tables(script: Script) -> Iterator[Node]:
     """The tables that are added to $Runbook.Steps."""
     for node in script.all("assignment_expression"):
         if node.children[0].text == "$Runbook.Steps":
@@ -119,14 +119,15 @@ def _steps(script: Script) -> Iterator[Node]:
 
 
 def _wanted(script: Script) -> Iterator[Node]:
-    for step in _steps(script):
-        for entry in _entries(step):
+    for step in step_tables(script):
+        for entry in entries(step):
             if key_of(entry) == "Wanted":
                 tables = (one for one in entry.walk() if one.kind == "hash_literal_expression")
                 yield next(tables, entry)
 
 
-def _entries(table: Node) -> Iterator[Node]:
+def entries(table: Node) -> Iterator[Node]:
+    """The entries of a table that is written out."""
     body = table.child("hash_literal_body")
     for node in body.children if body is not None else ():
         if node.kind == "hash_entry":

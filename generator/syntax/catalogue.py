@@ -130,7 +130,7 @@ def _commands(data: Any, product: str, everywhere: frozenset[str]) -> Iterator[t
                 versions=_words(item.get("versions")) or everywhere,
                 sets=sets,
                 parameters=parameters,
-                reads=bool(item.get("reads", _reads(name))),
+                reads=bool(item.get("reads", only_reads(name))),
                 stop=bool(item.get("stop", True)),
                 engine=bool(item.get("engine", False)),
                 note=str(item.get("note", "")),
@@ -151,7 +151,8 @@ def _parameter(item: Mapping[str, Any], sets: frozenset[str]) -> Parameter:
     )
 
 
-def _reads(name: str) -> bool:
+def only_reads(name: str) -> bool:
+    """Whether a command changes nothing, as far as its verb tells."""
     return name.partition("-")[0] in _READING_VERBS or name in _READING_VERBS
 
 

@@ -189,6 +189,54 @@ CURES = (
     Cure("r42", ENGINE, "Set-Variable -Name 'Runbook' -Value $Runbook -Option ReadOnly\n"),
     Cure("r43_the_configuration", ENGINE, "        Save-Configuration\n"),
     Cure("r45_an_error", ENGINE, '    "Next: $next"\n', "    ''\n"),
+    Cure(
+        "F03_a_preview",
+        S30,
+        "{{ past['skype.prerequisites'] | ps }} + ' denies it: run that first.'",
+        "'run Set-CsUserServicesPolicy -Identity global -UcsAllowed $false.'",
+    ),
+    Cure(
+        "F14_a_lock",
+        ENGINE,
+        '": $($by.runbook), process $($by.process) of $($by.operator)"',
+        '": $($by.runbook)"',
+    ),
+    Cure(
+        "F14_what_is",
+        ENGINE,
+        "catch [System.IO.IOException] {\n        $by",
+        "catch {\n        $by",
+    ),
+    Cure(
+        "F15_outside",
+        ENGINE,
+        "    if ($Runbook.Preview) { return Write-RunbookEvent -Status 'window'",
+        "    if ($true) { return Write-RunbookEvent -Status 'window'",
+    ),
+    Cure(
+        "U02_an_undo_asks",
+        ENGINE,
+        "    if (-not ($Step.Always -or (Test-UnderWay))) { return }",
+        "    if (-not ($Step.Always -or ((Test-UnderWay) -and -not $Runbook.Undoes))) { return }",
+    ),
+    Cure(
+        "U02_an_undo_that",
+        ENGINE,
+        "            $step.Apply -and -not $step.Repeats }",
+        "            $true }",
+    ),
+    Cure(
+        "U02_one_that",
+        ENGINE,
+        "    if (-not ($Step.Always -or (Test-UnderWay))) { return }",
+        "    if (-not (Test-UnderWay)) { return }",
+    ),
+    Cure(
+        "U03_what_serves",
+        ENGINE,
+        "-not ($ended -and $served -and (Test-Begun -Step $Step))",
+        "-not ($ended -and $served)",
+    ),
     Cure("r46", S30, "$_.AuthToken -replace '^Value='", "$_.MetadataUrl"),
 )
-"""In the order of the review's rows."""
+"""In the order of the first review's rows; those of the others stand before the last."""

@@ -47,7 +47,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '01a5de214aeb84a32da458a8ba7100a0f29c1f3005ed1a18ce70badd9aea1e94'
+    ContentHash = '5ce772a26a46db760afa987dd28cc684bdb27432226ff681064e0bd35acfae44'
     Signer = @()
     Window = $null
     Needs = @()
@@ -303,7 +303,7 @@ $Runbook.Steps += , @{
     Number = 6
     Id = 'contact-lists'
     Title = 'No contact list has moved to Exchange, and only the global policy lets one move'
-    Otherwise = 'For a policy that allows it run Set-CsUserServicesPolicy -Identity <policy> -UcsAllowed $false. To bring lists back that have moved, run Set-CsUserServicesPolicy -Identity global -UcsAllowed $false, then Invoke-CsUcsRollback -Identity <user> -Confirm:$false for each user; if they shall stay, write unified_contact_store: allow and build again.'
+    Otherwise = 'For a policy that allows it run Set-CsUserServicesPolicy -Identity <policy> -UcsAllowed $false. To bring lists back that have moved, run for each user Grant-CsUserServicesPolicy -Identity <user> -PolicyName <a policy that denies it>, then Invoke-CsUcsRollback -Identity <user> -Confirm:$false; if they shall stay, write unified_contact_store: allow and build again. 05-001 sets the global policy.'
     Wanted = [ordered] @{
         allowing = @()
         moved = @()
@@ -604,7 +604,8 @@ function Write-RunbookFile ([string] $Path, [object] $Value) {
 function Write-RunbookEvent ([string] $Status, [string] $Message, [int] $Number, [object] $Data) {
     # One line on the screen in local time, one record in the evidence in UTC, chained.
     $clock = (Get-Date).ToString('HH:mm:ss zzz', $Runbook.Culture)
-    $step = @('', $Number)[[int] ($Number -gt 0)]
+    $step = ''
+    if ($Number -gt 0) { $step = $Number }
     Write-Host -Object ('{0} {1,2}  {2,-9} {3}' -f $clock, $step, $Status, $Message)
     if (-not $Runbook.Evidence) { return }
     $line = ConvertTo-RunbookJson -Value ([ordered] @{
@@ -1240,7 +1241,8 @@ function Compare-Step ([hashtable] $Step) {
     if ($Runbook.Undoes -and $Step.Apply -and -not $Step.Repeats) {
         # Without a change of ours, whatever is there stays there.
         $held = -not $Step.Before -or ($Step.After -and $Step.After.Proof -eq 'held')
-        $source = @($Step.Before, $Step.Present)[[int] $held]
+        $source = $Step.Before
+        if ($held) { $source = $Step.Present }
         $Step.Target.Identity = $source.Identity
     }
     $mayKeep = $Runbook.Undoes -or $Step.After
@@ -1760,7 +1762,12 @@ function Complete-Runbook {
     if ($Runbook.Code -eq 2 -and $Runbook.Touched) { $Runbook.Code = 1 }
     $outcome = $Runbook.Ends[$Runbook.Code].Outcome
     $kinds = @($Runbook.Results | ForEach-Object -Process { $_.outcome })
-    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and -not ($kinds -ne 'nothing to undo')) {
+    # Hold points, waits and checks between the changes of an undo do not make it one that did work.
+    $undone = @($Runbook.Results | Where-Object -FilterScript {
+            $step = $Runbook.Steps[$_.step - 1]
+            $step.Apply -and -not $step.Repeats } | ForEach-Object -Process { $_.outcome })
+    $none = $undone.Count -gt 0 -and -not ($Runbook.Touched -or $undone -ne 'nothing to undo')
+    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and $none) {
         $outcome = 'nothing to undo'
     }
     $news = $Runbook.Code -eq 0 -or $Runbook.Touched -or $kinds -contains 'not passed'

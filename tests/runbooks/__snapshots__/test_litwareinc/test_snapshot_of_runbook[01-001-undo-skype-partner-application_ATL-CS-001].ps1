@@ -41,7 +41,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '9c6921fde2e25770d20f04d0c540f99026ce9fb5a8e351e0e276ccd9456f4912'
+    ContentHash = 'bee28f8286ab5aa0fa8762518f1b3302da6a655cbbed3be354f0f07ec09a8085'
     Signer = @()
     Window = $null
     Needs = @()
@@ -98,7 +98,7 @@ $Runbook.Steps += , @{
     Number = 1
     Id = 'partner-application'
     Title = 'Remove Exchange as a partner application'
-    Text = '3c2ac2d9154ba56d9655aeee7be0d5259d72ce1fb18f6b9e9b36d8e452bdd220'
+    Text = '48de6f1f342468ecb4f2018922dad75b8c4698a5db6b1ca8fbafefd71be730c6'
     Replicates = $true
     Count = 'How many contact lists live in Exchange or move there?'
     Wanted = [ordered] @{
@@ -141,8 +141,8 @@ $Runbook.Steps += , @{
             }
             if ($moved -gt 0) {
                 "$moved contact lists of $pool live in Exchange or move there. Bring them back: " +
-                'Set-CsUserServicesPolicy -Identity global -UcsAllowed $false, then Get-CsUser ' +
-                "-Filter {RegistrarPool -eq '$pool'} | Invoke-CsUcsRollback -Confirm:`$false" +
+                'Grant-CsUserServicesPolicy -Identity <user> -PolicyName <a policy that denies ' +
+                'it>, then Invoke-CsUcsRollback -Identity <user> -Confirm:$false for each user' +
                 '; then run this again.'
             }
         }
@@ -480,7 +480,8 @@ function Write-RunbookFile ([string] $Path, [object] $Value) {
 function Write-RunbookEvent ([string] $Status, [string] $Message, [int] $Number, [object] $Data) {
     # One line on the screen in local time, one record in the evidence in UTC, chained.
     $clock = (Get-Date).ToString('HH:mm:ss zzz', $Runbook.Culture)
-    $step = @('', $Number)[[int] ($Number -gt 0)]
+    $step = ''
+    if ($Number -gt 0) { $step = $Number }
     Write-Host -Object ('{0} {1,2}  {2,-9} {3}' -f $clock, $step, $Status, $Message)
     if (-not $Runbook.Evidence) { return }
     $line = ConvertTo-RunbookJson -Value ([ordered] @{
@@ -1116,7 +1117,8 @@ function Compare-Step ([hashtable] $Step) {
     if ($Runbook.Undoes -and $Step.Apply -and -not $Step.Repeats) {
         # Without a change of ours, whatever is there stays there.
         $held = -not $Step.Before -or ($Step.After -and $Step.After.Proof -eq 'held')
-        $source = @($Step.Before, $Step.Present)[[int] $held]
+        $source = $Step.Before
+        if ($held) { $source = $Step.Present }
         $Step.Target.Identity = $source.Identity
     }
     $mayKeep = $Runbook.Undoes -or $Step.After
@@ -1636,7 +1638,12 @@ function Complete-Runbook {
     if ($Runbook.Code -eq 2 -and $Runbook.Touched) { $Runbook.Code = 1 }
     $outcome = $Runbook.Ends[$Runbook.Code].Outcome
     $kinds = @($Runbook.Results | ForEach-Object -Process { $_.outcome })
-    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and -not ($kinds -ne 'nothing to undo')) {
+    # Hold points, waits and checks between the changes of an undo do not make it one that did work.
+    $undone = @($Runbook.Results | Where-Object -FilterScript {
+            $step = $Runbook.Steps[$_.step - 1]
+            $step.Apply -and -not $step.Repeats } | ForEach-Object -Process { $_.outcome })
+    $none = $undone.Count -gt 0 -and -not ($Runbook.Touched -or $undone -ne 'nothing to undo')
+    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and $none) {
         $outcome = 'nothing to undo'
     }
     $news = $Runbook.Code -eq 0 -or $Runbook.Touched -or $kinds -contains 'not passed'

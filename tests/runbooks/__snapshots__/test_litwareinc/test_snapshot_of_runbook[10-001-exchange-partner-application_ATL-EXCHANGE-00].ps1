@@ -40,7 +40,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-EXCHANGE-00'
     Domain = 'litwareinc.com'
-    ContentHash = '5f1c74790957454e562ce7a07bd7570ba27bc840c31cc33f5ec8227dca5902c6'
+    ContentHash = 'eeaa781c432da2bde2159f3b5823cf61c3c7e890d9d060c8e374067a8d5c1527'
     Signer = @()
     Window = '2027-03-06T22:00:00+01:00', '2027-03-07T02:00:00+01:00'
     Needs = @(
@@ -123,7 +123,7 @@ $Runbook.Steps += , @{
     Number = 1
     Id = 'partner-application'
     Title = 'Register Skype for Business as a partner application'
-    Text = '30f72ff541e1e1ca7283509a4bab5e66eebadfa214547c929dfeb3ae2814e6f1'
+    Text = 'e6173837002e0db1747f6ee4782e3bc0b02174056e29354d12694495af8f3827'
     Relaxed = $true
     Wanted = [ordered] @{
         application = @{ Pattern = '^LyncEnterprise-[0-9a-f]{32}$'; Text = 'LyncEnterprise-<Guid>' }
@@ -158,7 +158,10 @@ $Runbook.Steps += , @{
                 $state.url = $one.AuthMetadataUrl
                 $state.enabled = $one.Enabled
                 $state.acceptsSid = $one.AcceptSecurityIdentifierInformation
-                $state.certificate = @('', 'present')[[int] [bool] @($one.CertificateStrings)]
+                $state.certificate = ''
+                if (@($one.CertificateStrings)) {
+                    $state.certificate = 'present'
+                }
                 $linked += ([string] $one.LinkedAccount -split '/')[-1]
             }
         }
@@ -341,7 +344,8 @@ function Write-RunbookFile ([string] $Path, [object] $Value) {
 function Write-RunbookEvent ([string] $Status, [string] $Message, [int] $Number, [object] $Data) {
     # One line on the screen in local time, one record in the evidence in UTC, chained.
     $clock = (Get-Date).ToString('HH:mm:ss zzz', $Runbook.Culture)
-    $step = @('', $Number)[[int] ($Number -gt 0)]
+    $step = ''
+    if ($Number -gt 0) { $step = $Number }
     Write-Host -Object ('{0} {1,2}  {2,-9} {3}' -f $clock, $step, $Status, $Message)
     if (-not $Runbook.Evidence) { return }
     $line = ConvertTo-RunbookJson -Value ([ordered] @{
@@ -977,7 +981,8 @@ function Compare-Step ([hashtable] $Step) {
     if ($Runbook.Undoes -and $Step.Apply -and -not $Step.Repeats) {
         # Without a change of ours, whatever is there stays there.
         $held = -not $Step.Before -or ($Step.After -and $Step.After.Proof -eq 'held')
-        $source = @($Step.Before, $Step.Present)[[int] $held]
+        $source = $Step.Before
+        if ($held) { $source = $Step.Present }
         $Step.Target.Identity = $source.Identity
     }
     $mayKeep = $Runbook.Undoes -or $Step.After
@@ -1497,7 +1502,12 @@ function Complete-Runbook {
     if ($Runbook.Code -eq 2 -and $Runbook.Touched) { $Runbook.Code = 1 }
     $outcome = $Runbook.Ends[$Runbook.Code].Outcome
     $kinds = @($Runbook.Results | ForEach-Object -Process { $_.outcome })
-    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and -not ($kinds -ne 'nothing to undo')) {
+    # Hold points, waits and checks between the changes of an undo do not make it one that did work.
+    $undone = @($Runbook.Results | Where-Object -FilterScript {
+            $step = $Runbook.Steps[$_.step - 1]
+            $step.Apply -and -not $step.Repeats } | ForEach-Object -Process { $_.outcome })
+    $none = $undone.Count -gt 0 -and -not ($Runbook.Touched -or $undone -ne 'nothing to undo')
+    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and $none) {
         $outcome = 'nothing to undo'
     }
     $news = $Runbook.Code -eq 0 -or $Runbook.Touched -or $kinds -contains 'not passed'

@@ -41,7 +41,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '5cbfd979571dfe6b652171639e54f6f48f835cc661994ddb53338316c1da36ee'
+    ContentHash = '5268a3fec6fb03d6cede8afe9ee175d30af5114a4dc3523591aee6fc0e4ba95c'
     Signer = @()
     Window = '2027-03-06T22:00:00+01:00', '2027-03-07T02:00:00+01:00'
     Needs = @(
@@ -144,7 +144,7 @@ $Runbook.Steps += , @{
     Number = 2
     Id = 'partner-application'
     Title = 'Register Exchange as a partner application'
-    Text = '3c2ac2d9154ba56d9655aeee7be0d5259d72ce1fb18f6b9e9b36d8e452bdd220'
+    Text = '48de6f1f342468ecb4f2018922dad75b8c4698a5db6b1ca8fbafefd71be730c6'
     Replicates = $true
     Wanted = [ordered] @{
         application = 'Exchange'
@@ -404,7 +404,8 @@ function Write-RunbookFile ([string] $Path, [object] $Value) {
 function Write-RunbookEvent ([string] $Status, [string] $Message, [int] $Number, [object] $Data) {
     # One line on the screen in local time, one record in the evidence in UTC, chained.
     $clock = (Get-Date).ToString('HH:mm:ss zzz', $Runbook.Culture)
-    $step = @('', $Number)[[int] ($Number -gt 0)]
+    $step = ''
+    if ($Number -gt 0) { $step = $Number }
     Write-Host -Object ('{0} {1,2}  {2,-9} {3}' -f $clock, $step, $Status, $Message)
     if (-not $Runbook.Evidence) { return }
     $line = ConvertTo-RunbookJson -Value ([ordered] @{
@@ -1040,7 +1041,8 @@ function Compare-Step ([hashtable] $Step) {
     if ($Runbook.Undoes -and $Step.Apply -and -not $Step.Repeats) {
         # Without a change of ours, whatever is there stays there.
         $held = -not $Step.Before -or ($Step.After -and $Step.After.Proof -eq 'held')
-        $source = @($Step.Before, $Step.Present)[[int] $held]
+        $source = $Step.Before
+        if ($held) { $source = $Step.Present }
         $Step.Target.Identity = $source.Identity
     }
     $mayKeep = $Runbook.Undoes -or $Step.After
@@ -1560,7 +1562,12 @@ function Complete-Runbook {
     if ($Runbook.Code -eq 2 -and $Runbook.Touched) { $Runbook.Code = 1 }
     $outcome = $Runbook.Ends[$Runbook.Code].Outcome
     $kinds = @($Runbook.Results | ForEach-Object -Process { $_.outcome })
-    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and -not ($kinds -ne 'nothing to undo')) {
+    # Hold points, waits and checks between the changes of an undo do not make it one that did work.
+    $undone = @($Runbook.Results | Where-Object -FilterScript {
+            $step = $Runbook.Steps[$_.step - 1]
+            $step.Apply -and -not $step.Repeats } | ForEach-Object -Process { $_.outcome })
+    $none = $undone.Count -gt 0 -and -not ($Runbook.Touched -or $undone -ne 'nothing to undo')
+    if ($Runbook.Code -eq 0 -and $Runbook.Undoes -and $none) {
         $outcome = 'nothing to undo'
     }
     $news = $Runbook.Code -eq 0 -or $Runbook.Touched -or $kinds -contains 'not passed'
