@@ -130,6 +130,28 @@ def test_U01_two_runbooks_in_one_place_are_an_error_of_the_program(
         planned(tmp_path, tree)
 
 
+@pytest.mark.parametrize(
+    ("back", "asked"),
+    [("", ["Is it agreed?"]), ("back: {title: Agreed again, ask: Go back?}", ["Go back?"]),
+     ("in_undo: false", [])],
+)  # fmt: skip
+def test_U02_an_undo_asks_the_same_question_or_its_own_or_none(
+    tmp_path: Path, tree: TemplateTree, back: str, asked: list[str]
+) -> None:
+    step = (
+        f"      - id: agreed\n        title: Agreed\n        ask: Is it agreed?\n        {back}\n"
+    )
+    made_up.change(
+        tree,
+        "directory/main/role.yml",
+        "      - id: set-address\n",
+        f"{step}      - id: set-address\n",
+    )
+    (undo,) = planned(tmp_path, tree).undo
+    steps = [step.definition for step in undo.steps if step.definition.id == "agreed"]
+    assert [step.flags["ask"] for step in steps] == asked
+
+
 def test_U04_a_runbook_without_work_is_a_finding(tmp_path: Path, tree: TemplateTree) -> None:
     made_up.change(
         tree, "directory/main/role.yml", "      - id: address\n",
