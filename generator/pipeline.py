@@ -16,9 +16,9 @@ from generator.findings import Finding, FindingsError, ordered
 from generator.templating.templates import TemplateTree
 
 if TYPE_CHECKING:
-    from generator.built import Build, RenderedRunbook
-    from generator.model import Inventory
-    from generator.planned import Phase, Plan, Product
+    from generator.model.build import Build, RenderedRunbook
+    from generator.model.inventory import Inventory
+    from generator.model.plan import Phase, Plan, Product
 
 
 def load(path: Path, tree: TemplateTree) -> Inventory:
@@ -71,8 +71,8 @@ def stream(path: Path, tree: TemplateTree, limit: Sequence[str] = ()) -> Build:
 
     The whole change is made and checked in any case; `limit` then picks hosts or runbooks of it.
     """
-    from generator.built import Scripts
-    from generator.rendering import limit as parts
+    from generator.model.build import Scripts
+    from generator.rendering import selection as parts
 
     with _told(tree):
         built = _stream(path, tree)
@@ -149,6 +149,6 @@ def _order(path: Path, products: Sequence[Product], tree: TemplateTree) -> Plan:
 
 
 def _load(path: Path, tree: TemplateTree) -> Inventory:
-    from generator.reading import inventory
+    from generator.inventory import reader
 
-    return inventory.load_inventory(path, tree)
+    return reader.load_inventory(path, tree)

@@ -16,7 +16,7 @@ from typing import Any
 import jsonschema_rs
 from hypothesis import strategies as st
 
-from generator.reading import schema_export
+from generator.inventory import schema_export
 from generator.templating.templates import TemplateTree
 
 SCHEMA = schema_export.document(TemplateTree.for_project())

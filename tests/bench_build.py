@@ -30,14 +30,14 @@ import jinja2
 from organisations import large
 
 from generator import cli, pipeline
-from generator.built import Build, Piece, RenderedRunbook
-from generator.planned import Runbook, Step
+from generator.documents import runsheet
+from generator.model.build import Build, Piece, RenderedRunbook
+from generator.model.plan import Runbook, Step
 from generator.planning import plan, roles
 from generator.rendering import launcher, render
 from generator.templating import environment, markdown
 from generator.templating.marks import Marked
 from generator.templating.templates import TemplateTree
-from generator.writing import runsheet
 
 ROOT = Path(__file__).resolve().parent.parent
 TREE = TemplateTree.for_project()

@@ -20,8 +20,9 @@ from pathlib import Path
 
 from signing import makers
 
-from generator.signing import batch, cms, verify
-from generator.signing.algorithms import SHA256
+from generator.signing import batch, verify
+from generator.signing.cms import signed_data
+from generator.signing.cms.algorithms import SHA256
 
 LINE = b"Write-Output 'a line of a runbook, as long as such lines are'\r\n"
 SIZE = 11_500
@@ -138,7 +139,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     count, few, rounds = (200, 20, 20) if quick else (1000, 100, 60)
     script = (LINE * (SIZE // len(LINE) + 1))[:SIZE]
-    cms.load_certificate(cms.encoded(makers.root().certificate))
+    signed_data.load_certificate(signed_data.encoded(makers.root().certificate))
     say(f"{os.cpu_count()} processors; a script of {SIZE} bytes")
     say(f"{'':<58} {'here':>10}  {'there':>10}  {'ratio':>6}")
     in_memory(script, rounds)

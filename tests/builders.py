@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from generator.built import Build, Launcher, RenderedRunbook, Summary
-from generator.model import Host, Inventory
-from generator.planned import (
+from generator.model.build import Build, Launcher, RenderedRunbook, Summary
+from generator.model.inventory import Host, Inventory
+from generator.model.plan import (
     Need,
     Plan,
     Runbook,

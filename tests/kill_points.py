@@ -17,7 +17,8 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
 from builders import a_build, without_last  # noqa: E402
 
-from generator.writing import bundle, swap  # noqa: E402
+from generator.files import folder_swap  # noqa: E402
+from generator.output import bundle  # noqa: E402
 
 OLD = a_build(body="old text")
 NEW = without_last(a_build(body="new text"))
@@ -59,7 +60,7 @@ def killed_at(place: int, work: Callable[[], object]) -> bool:
 
 def main(root: Path, mode: str) -> None:
     if mode == "renames":
-        swap._swapped = lambda *_: False
+        folder_swap._swapped = lambda *_: False
     folder = root / "contoso"
     foreign = {"notes.txt": b"mine"}
     states = {}

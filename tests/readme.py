@@ -9,11 +9,12 @@ from pathlib import Path
 
 import click
 
-from generator import codes, pipeline
+from generator import pipeline
 from generator.cli import EXIT_CODES, cli
 from generator.cli.group import COMMANDS
+from generator.lint import codes
+from generator.output import bundle
 from generator.templating.templates import TemplateTree
-from generator.writing import bundle
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"

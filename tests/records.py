@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from generator.output import manifest
 from generator.rendering import launcher
-from generator.writing import manifest
 
 WINDOW = {"from": "2026-06-01T20:00+02:00", "until": "2026-06-01T23:00+02:00"}
 

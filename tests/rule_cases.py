@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from generator.rules.judge import problems
+from generator.rules.checker import problems
 from generator.rules.rule import Problem
 from generator.syntax.catalogue import load
 from generator.templating.powershell import ps, ps_comment

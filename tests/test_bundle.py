@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generator.errors import OutputError
-from generator.files import names
-from generator.planned import Plan
-from generator.writing import bundle, manifest, swap
+from generator.files import folder_swap, names
+from generator.model.plan import Plan
+from generator.output import bundle, manifest
 
 CHECK = "00-001-directory-preflight_APP01.ps1"
 FIRST = "10-001-directory-set-address_APP01.ps1"
@@ -370,4 +370,4 @@ def test_the_same_bytes_in_any_process(tmp_path: Path) -> None:
 
 
 def test_the_lock_file_lies_beside_the_folder(tmp_path: Path) -> None:
-    assert swap.lock_path(tmp_path / "contoso").parent == tmp_path
+    assert folder_swap.lock_path(tmp_path / "contoso").parent == tmp_path

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from generator.findings import FindingsError
-from generator.reading import yaml_source
-from generator.reading.checks import find, load_checks, run
+from generator.inventory.checks import find, load_checks, run
+from generator.schema import yaml_source
 from generator.templating.expressions import ExpressionError
 from generator.templating.templates import TemplateTree
 

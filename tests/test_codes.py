@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from generator import cli, codes
+from generator import cli
+from generator.lint import codes
 from generator.templating.templates import TemplateTree
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from builders import a_build, without_last
 
+from generator.output import bundle, differences
 from generator.templating.templates import TemplateTree
-from generator.writing import bundle, differences
 
 FIRST = "10-001-directory-set-address_APP01.ps1"
 LAST = "30-001-directory-register_WEB01.ps1"

@@ -19,9 +19,9 @@ from lab.fixtures import PROJECT, shared
 from lab.lab import Lab, Script, Scripts, Stages
 from tools import pwsh
 
+from generator.output.bundle import write
 from generator.pipeline import build
 from generator.templating.templates import TemplateTree
-from generator.writing.bundle import write
 
 FALSEHOODS = (*EXCHANGE, *SKYPE)
 Organisation = Callable[[Mapping[str, Any]], Stages]

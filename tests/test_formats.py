@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator import codes, formats
-from generator.codes import Code
+from generator.cli import formats
 from generator.findings import Finding
+from generator.lint import codes
+from generator.lint.codes import Code
 from generator.templating.templates import TemplateTree
 
 SCHEMA = json.loads((Path(__file__).parent / "schemas" / "sarif.json").read_text())

@@ -10,8 +10,8 @@ import pytest
 from builders import a_host, a_plan, a_runbook
 
 from generator import cli
-from generator.planned import Need, Phase, Plan
-from generator.planning import graph
+from generator.documents import graph
+from generator.model.plan import Need, Phase, Plan
 
 ROOT = Path(__file__).resolve().parents[1]
 PHASES = (

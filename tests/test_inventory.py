@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from generator.findings import Finding, FindingsError
-from generator.model import Values
-from generator.reading import inventory, schema_files
-from generator.reading.inventory import load_inventory
+from generator.inventory import reader
+from generator.inventory.reader import load_inventory
+from generator.model.inventory import Values
+from generator.schema import schema_files
 from generator.templating.templates import TemplateTree
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -193,7 +194,7 @@ def test_the_names_of_versions_are_those_of_the_vendor(tmp_path: Path, kind: str
 
 
 def test_a_host_is_completed_from_its_product() -> None:
-    host = inventory.host({"fqdn": "ex1.contoso.com"}, {"version": "2019", "ad_domain": "ad.net"})
+    host = reader.host({"fqdn": "ex1.contoso.com"}, {"version": "2019", "ad_domain": "ad.net"})
     assert (host.fqdn, host.netbios, host.ad_domain) == ("ex1.contoso.com", "EX1", "ad.net")
     assert host.values["version"] == "2019"
 
@@ -306,6 +307,6 @@ def assert_readable(error: FindingsError) -> None:
 
 def test_the_whole_schema_is_one_document() -> None:
     registry = schema_files.load_registry(TREE)
-    whole = inventory.inventory_schema(TREE, registry)
+    whole = reader.inventory_schema(TREE, registry)
     assert list(whole["properties"]) == ["change", "exchange", "skype"]
     assert registry["_runbook/schema.yml"] is not whole

@@ -9,13 +9,14 @@ import jsonschema_rs
 import pytest
 from builders import a_build
 
+from generator.documents import runsheet
 from generator.errors import UsageError
-from generator.rendering import limit
-from generator.writing import bundle, manifest, runsheet
+from generator.output import bundle, manifest
+from generator.rendering import selection
 
 
 def picked(*patterns: str) -> list[str]:
-    part = limit.pick(a_build(), patterns)
+    part = selection.pick(a_build(), patterns)
     return [script.runbook.file.partition("_")[0] for script in part.rendered]
 
 
@@ -77,7 +78,7 @@ def test_a_pattern_that_names_nothing_is_refused_with_a_close_match() -> None:
 
 def test_its_files_are_those_of_the_whole(tmp_path: Path) -> None:
     whole = bundle.write(a_build(), tmp_path).folder
-    part = bundle.write(limit.pick(a_build(), ["WEB01"]), tmp_path).folder
+    part = bundle.write(selection.pick(a_build(), ["WEB01"]), tmp_path).folder
     assert (whole.name, part.name) == ("contoso", "contoso.part")
     names = sorted(p.relative_to(part) for p in part.rglob("*.ps1"))
     assert [len(name.parts) for name in names] == [1, 1, 2]
@@ -88,12 +89,12 @@ def test_its_files_are_those_of_the_whole(tmp_path: Path) -> None:
 
 def test_it_leaves_the_whole_as_it_was(tmp_path: Path) -> None:
     bundle.write(a_build(), tmp_path)
-    bundle.write(limit.pick(a_build(), ["WEB01"]), tmp_path)
+    bundle.write(selection.pick(a_build(), ["WEB01"]), tmp_path)
     assert not bundle.write(a_build(), tmp_path).comparison.differs
 
 
 def test_the_manifest_says_so(tmp_path: Path) -> None:
-    folder = bundle.write(limit.pick(a_build(), ["WEB01", "00-001"]), tmp_path).folder
+    folder = bundle.write(selection.pick(a_build(), ["WEB01", "00-001"]), tmp_path).folder
     made = json.loads((folder / "manifest.json").read_text())
     assert made["part"] == {"limit": ["WEB01", "00-001"], "of": 7}
     assert len(made["runbooks"]) == 3
@@ -104,7 +105,7 @@ def test_the_manifest_says_so(tmp_path: Path) -> None:
 
 
 def test_the_run_sheet_says_so_and_names_only_its_servers() -> None:
-    text = runsheet.render(limit.pick(a_build(), ["WEB01"]))
+    text = runsheet.render(selection.pick(a_build(), ["WEB01"]))
     assert "**This is a part of the change only: 2 of its 7 runbooks" in text
     assert "`WEB01`" in text
     assert "| Servers | WEB01 (web01.contoso.com) |" in text
@@ -112,5 +113,5 @@ def test_the_run_sheet_says_so_and_names_only_its_servers() -> None:
 
 
 def test_a_part_that_changes_nothing_has_nothing_to_take_back() -> None:
-    text = runsheet.render(limit.pick(a_build(), ["00-001"]))
+    text = runsheet.render(selection.pick(a_build(), ["00-001"]))
     assert "No runbook of this part alters anything" in text

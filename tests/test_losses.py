@@ -14,7 +14,7 @@ from organisations import inventories
 
 from generator import pipeline
 from generator.findings import FindingsError
-from generator.planned import Plan
+from generator.model.plan import Plan
 from generator.planning import losses
 from generator.templating.templates import TemplateTree
 

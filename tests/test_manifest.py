@@ -14,12 +14,12 @@ import pytest
 from builders import a_build, a_plan
 
 from generator import pipeline
-from generator.built import Build
 from generator.files import names
-from generator.planned import Plan
+from generator.model.build import Build
+from generator.model.plan import Plan
+from generator.output import bundle, manifest
 from generator.rendering import launcher
 from generator.templating.templates import TemplateTree
-from generator.writing import bundle, manifest
 
 PROJECT = Path(__file__).resolve().parent.parent
 SCHEMA = json.loads(manifest.SCHEMA.read_text("utf-8"))

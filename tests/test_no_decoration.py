@@ -15,13 +15,15 @@ import pytest
 import yaml
 from tools import ROOT
 
+from generator.documents import runsheet
 from generator.findings import FindingsError
+from generator.inventory import reader
+from generator.output import bundle
 from generator.planning import plan, roles
-from generator.reading import inventory, references, schema_files
 from generator.rendering import render
+from generator.schema import references, schema_files
 from generator.templating import environment
 from generator.templating.templates import TemplateTree
-from generator.writing import bundle, runsheet
 
 TREE = TemplateTree.for_project()
 REGISTRY = schema_files.load_registry(TREE)
@@ -82,7 +84,7 @@ def keys(part: references.Schema, file: str, path: Path_ = ()) -> Iterator[tuple
 
 def all_keys() -> dict[str, tuple[Any, str]]:
     name = "_runbook/schema.yml"
-    whole = inventory.inventory_schema(TREE, REGISTRY)
+    whole = reader.inventory_schema(TREE, REGISTRY)
     return {
         ".".join(path).replace(".*", "[*]"): (part, form) for path, part, form in keys(whole, name)
     }
@@ -151,7 +153,7 @@ def outcome(data: dict[str, Any], path: Path) -> Outcome:
     """The scripts and the run sheet of an inventory, or its findings."""
     path.write_text(yaml.safe_dump(plain(data), sort_keys=False), "utf-8")
     try:
-        found = inventory.load_inventory(path, TREE)
+        found = reader.load_inventory(path, TREE)
         planned = plan.make(found, PRODUCTS, PHASES, GO)
         files = bundle.contents(render.make(planned, PRODUCTS, TREE), TREE)
     except FindingsError as error:

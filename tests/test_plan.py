@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from organisations import inventories
 
 from generator.findings import FindingsError
-from generator.planned import Plan, Runbook
+from generator.inventory.reader import load_inventory
+from generator.model.plan import Plan, Runbook
 from generator.planning import plan, roles
-from generator.reading.inventory import load_inventory
 from generator.templating import environment
 from generator.templating.expressions import evaluate
 from generator.templating.templates import TemplateTree

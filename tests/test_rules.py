@@ -12,9 +12,9 @@ from builders import a_build
 from rule_cases import MADE_UP, TABLES, TEMPLATES, Case, cases
 
 from generator import rules
-from generator.built import Build, Piece
 from generator.findings import Finding, FindingsError
-from generator.planned import Product
+from generator.model.build import Build, Piece
+from generator.model.plan import Product
 from generator.templating.marks import text_of
 from generator.templating.powershell import content_hash, encode, ps
 from generator.templating.templates import TemplateTree

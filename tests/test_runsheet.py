@@ -18,11 +18,12 @@ from syrupy.types import SerializedData
 from tools import pwsh
 
 from generator import pipeline
-from generator.built import Build
+from generator.documents import runsheet
 from generator.findings import FindingsError
-from generator.planned import Plan
+from generator.model.build import Build
+from generator.model.plan import Plan
+from generator.output import bundle
 from generator.templating.templates import TemplateTree
-from generator.writing import bundle, runsheet
 
 PROJECT = Path(__file__).resolve().parent.parent
 SPINE = PROJECT / "templates" / "_runbook"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from generator.findings import FindingsError
-from generator.reading import references, schema, schema_files, yaml_source
-from generator.reading.schema_sentences import MAX_FINDINGS, did_you_mean
+from generator.schema import references, schema_files, validator, yaml_source
+from generator.schema.messages import MAX_FINDINGS, did_you_mean
 from generator.templating.templates import TemplateTree
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,7 +52,7 @@ def found(text: str, rules: dict[str, Any] = RULES) -> list[str]:
     document = yaml_source.parse(text, "x.yml")
     return [
         finding.format().split("\n")[0].removeprefix("x.yml:")
-        for finding in schema.validate(document, rules, {})
+        for finding in validator.validate(document, rules, {})
     ]
 
 
@@ -97,7 +97,7 @@ def test_each_kind_of_mistake_has_its_sentence(text: str, sentence: str) -> None
 
 def test_all_mistakes_come_at_once_with_those_of_the_reading() -> None:
     document = yaml_source.parse("nme: a\nnumber: x\nnumber: 5\nkind: 5\nzz: 1\n", "x.yml")
-    findings = schema.validate(document, RULES, {})
+    findings = validator.validate(document, RULES, {})
     assert sorted(finding.code for finding in findings) == ["E016", "E101", "E101", "E103", "E104"]
 
 
@@ -114,27 +114,27 @@ def test_a_misspelt_key_is_not_missing_as_well() -> None:
 
 def test_codes_can_begin_otherwise() -> None:
     document = yaml_source.parse("name: 1\nzz: 1\n", "x.yml")
-    assert [f.code for f in schema.validate(document, RULES, {}, codes="T3")] == ["T301"]
+    assert [f.code for f in validator.validate(document, RULES, {}, codes="T3")] == ["T301"]
 
 
 def test_defaults_are_filled_in_and_numbers_become_text_where_text_stands() -> None:
     data = {"name": 2016, "list": [1, "b"], "number": 4}
-    assert schema.complete(data, RULES, {}) == {
+    assert validator.complete(data, RULES, {}) == {
         "name": "2016", "list": ["1", "b"], "number": 4, "flag": False, "nested": {"depth": "deep"},
     }  # fmt: skip
     assert data == {"name": 2016, "list": [1, "b"], "number": 4}
 
 
 def test_two_documents_never_share_a_default() -> None:
-    one, two = (schema.complete({"name": "a"}, RULES, {}) for _ in range(2))
+    one, two = (validator.complete({"name": "a"}, RULES, {}) for _ in range(2))
     one["nested"]["depth"] = "changed"
     assert two["nested"]["depth"] == "deep"
 
 
 def test_what_does_not_fit_is_left_as_it_is() -> None:
     wrong = {"name": None, "list": {"a": 1}, "nested": [1], "zz": {"k": 1}}
-    assert schema.complete(wrong, RULES, {}).items() >= wrong.items()
-    assert schema.complete([1], RULES, {}) == [1]
+    assert validator.complete(wrong, RULES, {}).items() >= wrong.items()
+    assert validator.complete([1], RULES, {}) == [1]
 
 
 def test_a_reference_leads_into_another_file() -> None:
@@ -143,9 +143,9 @@ def test_a_reference_leads_into_another_file() -> None:
         "b/s.yml": {"$defs": {"y": {"$ref": "#/$defs/z"}, "z": {"type": "string", "default": "d"}}},
     }
     document = yaml_source.parse("x: true\n", "x.yml")
-    findings = schema.validate(document, registry["a/schema.yml"], registry)
+    findings = validator.validate(document, registry["a/schema.yml"], registry)
     assert [finding.code for finding in findings] == ["E103"]
-    assert schema.complete({}, registry["a/schema.yml"], registry) == {"x": "d"}
+    assert validator.complete({}, registry["a/schema.yml"], registry) == {"x": "d"}
 
 
 def test_the_nearest_name_is_offered_and_a_far_one_is_not() -> None:
@@ -267,4 +267,4 @@ def test_every_default_and_hint_is_itself_valid(path: Path) -> None:
             document = yaml_source.parse(f"v: {item['default']}".lower(), "x.yml")
             rules = {"properties": {"v": {k: v for k, v in target.items() if k != "$ref"}}}
             if "pattern" not in target:
-                assert schema.validate(document, rules, {}) == [], key
+                assert validator.validate(document, rules, {}) == [], key

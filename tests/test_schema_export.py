@@ -13,7 +13,8 @@ import pytest
 
 from generator import cli
 from generator.findings import FindingsError
-from generator.reading import schema_export, yaml_source
+from generator.inventory import schema_export
+from generator.schema import yaml_source
 from generator.templating.templates import TemplateTree, built_in
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -13,9 +13,9 @@ from lab.fixtures import PROJECT
 from lab.lab import YES, Lab, Script, Scripts
 from test_matrix import FORWARD, UNDO
 
+from generator.output.bundle import write
 from generator.pipeline import build
 from generator.templating.templates import TemplateTree
-from generator.writing.bundle import write
 
 CONTOSO = PROJECT / "inventories" / "contoso.yml"
 MADE_UP = re.compile(

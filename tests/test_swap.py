@@ -13,7 +13,8 @@ import pytest
 from builders import a_build
 
 from generator.errors import OutputError
-from generator.writing import bundle, swap
+from generator.files import folder_swap
+from generator.output import bundle
 
 TESTS = Path(__file__).resolve().parent
 
@@ -100,9 +101,9 @@ def test_builds_at_the_same_time_wait_for_each_other(tmp_path: Path) -> None:
 def test_a_build_that_waits_too_long_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(swap, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(folder_swap, "WAIT_SECONDS", 0.1)
     waits = pytest.raises(OutputError, match="another build is writing")
-    with swap.alone(tmp_path / "contoso"), waits:
+    with folder_swap.alone(tmp_path / "contoso"), waits:
         bundle.write(a_build(), tmp_path)
     assert bundle.write(a_build(), tmp_path).comparison.new
 
@@ -130,11 +131,11 @@ def test_when_the_second_rename_fails_the_old_folder_comes_back(
     rename = Path.rename
 
     def fails(self: Path, target: Path) -> Path:
-        if self == swap.growing_path(folder):
+        if self == folder_swap.growing_path(folder):
             raise OSError(5, "Input/output error", str(self))
         return rename(self, target)
 
-    monkeypatch.setattr(swap, "_swapped", lambda *_: False)
+    monkeypatch.setattr(folder_swap, "_swapped", lambda *_: False)
     monkeypatch.setattr(Path, "rename", fails)
     with pytest.raises(OutputError, match="Input/output error"):
         bundle.write(a_build(body="text 1"), tmp_path)

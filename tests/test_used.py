@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from builders import a_build
 
-from generator.planned import Product
-from generator.rendering.used import UsedCommands
-from generator.rules.judge import problems
+from generator.model.plan import Product
+from generator.rendering.used_commands import UsedCommands
+from generator.rules.checker import problems
 from generator.syntax.catalogue import load
 from generator.templating.powershell import ps
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from generator.findings import Finding, FindingsError
-from generator.reading import yaml_faults, yaml_source
-from generator.reading.yaml_source import load, parse
+from generator.schema import yaml_errors, yaml_source
+from generator.schema.yaml_source import load, parse
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -183,7 +183,7 @@ def test_a_broken_disk_and_an_impossible_name_are_one_sentence(
 def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "x.yml"
     with path.open("wb") as stream:
-        stream.truncate(yaml_faults.MAX_BYTES + 1)
+        stream.truncate(yaml_errors.MAX_BYTES + 1)
     expected = "x.yml: error[E005] the file is too large (the limit is 16 MiB)"
     assert file_fault(path) == expected
 

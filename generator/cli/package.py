@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
-from generator import __version__, terminal
+from generator import __version__
+from generator.cli import answers, signatures, terminal
+from generator.cli import signing_options as shared
 from generator.cli.options import template_tree, templates_option
 from generator.errors import IntegrityError, UsageError
 from generator.files import atomic, named
@@ -17,10 +19,9 @@ from generator.package import reproduce as again
 from generator.package import verify as packages
 from generator.package.reproduce import NotReproducibleError
 from generator.package.verify import Answer
-from generator.signing import answers, commands_read, preflight
 from generator.signing import folder as folders
-from generator.signing import options as shared
 from generator.signing.errors import PolicyError
+from generator.signing.trust import preflight
 from generator.signing.verify import Trust
 
 
@@ -37,7 +38,7 @@ def verify(paths: tuple[Path, ...], form: str, **options: Any) -> int:
     trust = shared.trust(options)
     found = [_is_package(path) for path in paths]
     if not any(found):
-        return commands_read.verified(paths, trust, form)
+        return signatures.verified(paths, trust, form)
     if not all(found):
         raise UsageError("verify either packages or scripts and folders, not both at once")
     return max(_verify(path, trust, form) for path in paths)

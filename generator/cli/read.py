@@ -6,16 +6,16 @@ from pathlib import Path
 
 import click
 
-from generator import pipeline, terminal
-from generator.cli import screen
+from generator import pipeline
+from generator.cli import screen, terminal
 from generator.cli.options import (
     format_option,
     inventory_argument,
     template_tree,
     templates_option,
 )
-from generator.planning import graph as drawing
-from generator.writing import report
+from generator.documents import graph as drawing
+from generator.documents import plan_listing
 
 
 @click.command()
@@ -31,9 +31,9 @@ def plan(*, inventory: Path, templates: Path | None, form: str) -> None:
     with screen.bar():
         built = pipeline.stream(inventory, template_tree(templates))
     if form == "json":
-        terminal.write(report.plan_json(built))
+        terminal.write(plan_listing.plan_json(built))
     else:
-        terminal.tell(*report.plan_lines(built))
+        terminal.tell(*plan_listing.plan_lines(built))
 
 
 @click.command()

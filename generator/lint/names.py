@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from jinja2 import nodes
 
-from generator.reading.references import Registry, Schema, resolve
-from generator.reading.schema_sentences import did_you_mean
+from generator.schema.messages import did_you_mean
+from generator.schema.references import Registry, Schema, resolve
 
 _PART = re.compile(r"\[[^\]]*\]|[^.\[\]]+")
 _MAPPING_METHODS = {"get", "items", "keys", "values"}

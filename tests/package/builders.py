@@ -10,11 +10,11 @@ from pathlib import Path
 import records
 from signing import makers
 
+from generator.output import manifest
 from generator.package import contents, make
 from generator.signing.folder import Folder
 from generator.signing.signer import Identity, ScriptSigner
 from generator.untrusted import archive
-from generator.writing import manifest
 
 SCRIPTS = {
     "10-001-change_EX01.ps1": b"Write-Output 'change'\r\n",

@@ -22,11 +22,11 @@ from signing import makers
 
 from generator import cli
 from generator.errors import GeneratorError, IntegrityError, UsageError
+from generator.output import manifest
 from generator.package import contents, reproduce, verify
 from generator.signing import signer
 from generator.untrusted import archive, document, folder, limits, process
 from generator.untrusted.process import Limits, StoppedError, WorkError
-from generator.writing import manifest
 
 GENERATOR = Path(cli.__file__).resolve().parents[1]
 TRUST = ["--anchors", "root.pem"]

@@ -14,11 +14,11 @@ from signing import makers
 from signing.conftest import require
 
 from generator import __version__
+from generator.output import manifest
 from generator.package import contents, verify
 from generator.signing.codes import Code
 from generator.signing.errors import IntegrityError
 from generator.untrusted import archive
-from generator.writing import manifest
 
 SCRIPT = "10-001-change_EX01.ps1"
 

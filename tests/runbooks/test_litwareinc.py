@@ -12,7 +12,7 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension
 from syrupy.types import SerializedData
 
 from generator import pipeline
-from generator.built import Build, RenderedRunbook
+from generator.model.build import Build, RenderedRunbook
 from generator.templating.templates import TemplateTree
 
 ROOT = Path(__file__).resolve().parent.parent.parent

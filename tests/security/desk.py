@@ -11,7 +11,7 @@ import records
 from signing import makers
 
 from generator import cli
-from generator.writing import manifest
+from generator.output import manifest
 
 KIND = "rsa-3072"
 FOLDER = "out/litware"

@@ -16,8 +16,8 @@ from tools import ROOT
 from generator import cli
 from generator.errors import IntegrityError
 from generator.files import below
+from generator.output import comparison, manifest
 from generator.untrusted import archive, limits
-from generator.writing import comparison, manifest
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="links and depths of POSIX"),

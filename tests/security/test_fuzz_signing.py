@@ -21,7 +21,7 @@ from signing.test_signing_keys import _pfx
 
 from generator import cli
 from generator.signing import request
-from generator.signing.algorithms import Hash
+from generator.signing.cms.algorithms import Hash
 from generator.signing.errors import IntegrityError, SigningError
 
 SAMPLE, WHOLE = 150, 2_500

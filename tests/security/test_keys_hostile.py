@@ -20,9 +20,10 @@ from signing import makers
 from signing.test_signing_keys import _pfx
 
 from generator import cli
-from generator.signing import external, key_work, passphrase, pkcs11, revocation
-from generator.signing.algorithms import SHA256
+from generator.signing.cms.algorithms import SHA256
 from generator.signing.errors import KeyFileError, SigningError
+from generator.signing.keys import external, key_work, passphrase, pkcs11
+from generator.signing.trust import revocation
 
 LATIN = "Zo\u00eb".encode("latin-1")
 

@@ -13,13 +13,13 @@ from organisations import large
 from security.projects import ENTRY, READ, STEP, STEP_TEXT, Project
 
 from generator import pipeline
+from generator.documents import runsheet
 from generator.findings import Finding, FindingsError
 from generator.rendering.blocks import Blocks
 from generator.templating import environment, expressions, limits, markdown, shape
 from generator.templating.expressions import ExpressionError
 from generator.templating.limits import LimitError, Meter
 from generator.templating.templates import TemplateTree
-from generator.writing import runsheet
 
 pytestmark = pytest.mark.usefixtures("watchdog")
 

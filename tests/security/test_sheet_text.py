@@ -18,9 +18,9 @@ from markdown_readers import READERS, Part, parts
 from tools import ROOT
 
 from generator import pipeline
+from generator.documents import runsheet
 from generator.templating import markdown
 from generator.templating.templates import TemplateTree
-from generator.writing import runsheet
 
 TREE = TemplateTree.for_project()
 WORD = "harmless"

@@ -17,8 +17,10 @@ from signing import makers
 from test_engine_values import START
 from tools import ROOT, pwsh
 
-from generator import cli, signature_block
+from generator import cli
 from generator.errors import OutputError
+from generator.files import signature_block
+from generator.output import bundle, manifest
 from generator.package import contents, make
 from generator.signing import folder as folders
 from generator.signing import script, verify
@@ -26,7 +28,6 @@ from generator.signing.codes import Code
 from generator.signing.errors import RefusedError
 from generator.templating.powershell import content_hash
 from generator.untrusted import archive
-from generator.writing import bundle, manifest
 
 BODY = b"$name = 'EX01'\r\nWrite-Output $name\r\n"
 BEGIN = b"\r\n# SIG # Begin signature block\r\n"

@@ -19,11 +19,12 @@ from security import desk
 from signing import makers
 from tools import ROOT
 
-from generator import cli, terminal
+from generator import cli
+from generator.cli import terminal
+from generator.documents import graph
 from generator.errors import GeneratorError, OutputError, UsageError
 from generator.findings import Finding, FindingsError
-from generator.planned import Phase
-from generator.planning import graph
+from generator.model.plan import Phase
 from generator.signing.codes import Code
 from generator.signing.errors import IntegrityError, RefusedError
 from generator.visible import visible

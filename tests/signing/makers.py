@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from generator.signing import cms, structures, timestamp
-from generator.signing.algorithms import SHA256
-from generator.signing.keys import LocalKey
+from generator.signing.cms import signed_data, structures
+from generator.signing.cms.algorithms import SHA256
+from generator.signing.keys.key_files import LocalKey
 from generator.signing.signer import ScriptSigner
+from generator.signing.trust import timestamp
 from generator.signing.verify import Trust
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -253,16 +254,16 @@ def stamper(
             extensions=None,
         )
         octets = structures.encode(info)
-        envelope = cms.Envelope(
+        envelope = signed_data.Envelope(
             certificate, (), kind=key.kind, used=used, content_type=content_type
         )
         attributes = envelope.signed_attributes(used.digest(octets))
         signature = key.sign(structures.encode(attributes), used)
         token = envelope.signed_data(attributes, signature, structures.encode(octets))
         if not with_certificates:
-            data = cms.unwrap(token)
+            data = signed_data.unwrap(token)
             data.certificates = None
-            token = cms.wrap(data)
+            token = signed_data.wrap(data)
         return structures.encode(
             structures.TimeStampResponse(
                 status=structures.StatusInfo(status=status, text=None, failure=None),

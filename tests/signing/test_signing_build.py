@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from signing import makers
 
-from generator import cli, signature_block
+from generator import cli
+from generator.files import signature_block
 from generator.signing import script, verify
 
 ROOT = Path(__file__).resolve().parents[2]

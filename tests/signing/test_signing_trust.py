@@ -9,11 +9,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from signing import makers
 
-from generator.signing import chain, revocation, verify
-from generator.signing.algorithms import SHA1
+from generator.signing import verify
+from generator.signing.cms.algorithms import SHA1
 from generator.signing.codes import Code
 from generator.signing.errors import KeyFileError
 from generator.signing.signer import ScriptSigner
+from generator.signing.trust import chain, revocation
 
 DAY = timedelta(days=1)
 ROOT = makers.root()

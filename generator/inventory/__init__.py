@@ -1,0 +1,1 @@
+"""YAML -> `Inventory`, or every mistake in it: structure, cross-checks, servers."""
