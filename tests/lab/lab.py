@@ -25,7 +25,7 @@ from typing import Any
 
 from lab import running
 from lab.serving import Answer, typed
-from tools import pwsh
+from programs import pwsh
 
 ROOT = Path(__file__).resolve().parent
 BOOT = ROOT / "boot.ps1"

@@ -17,7 +17,7 @@ from allowed import Pair, in_script, inventories, leaves, places, scripts
 from hostile.judge import Judge, canonical
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from tools import ROOT
+from programs import ROOT
 
 from generator import cli, pipeline
 from generator.signing import script
@@ -152,7 +152,7 @@ def plain(shown: str) -> str:
 
 
 def check_pair(judge: Judge, folder: Path, pair: Pair) -> None:
-    # A new key of a schema must be entered in tests/allowed.py.
+    # A new key of a schema must be entered in tests/support/allowed.py.
     assert places(pair.data) == {path for path, _ in leaves()} == places(pair.twin)
     reader = Reader(judge, folder)
     pattern = re.compile("|".join(map(re.escape, sorted(pair.told, key=len, reverse=True))))

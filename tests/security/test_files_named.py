@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from builders import a_build
 from cryptography.hazmat.primitives.serialization import Encoding
+from programs import ROOT
 from security import desk
 from signing import makers
-from tools import ROOT
 
 from generator import cli
 from generator.errors import UnwritableError

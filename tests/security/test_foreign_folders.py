@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from programs import ROOT
 from security import desk
 from security.projects import LITWAREINC
-from tools import ROOT
 
 from generator import cli
 from generator.errors import IntegrityError

@@ -18,9 +18,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from organisations import large
+from organizations import large
+from programs import ROOT
 from security import mutations
-from tools import ROOT
 
 from generator import cli
 
@@ -34,7 +34,7 @@ GOOD = [
     *((ROOT / "inventories" / f"{name}.yml").read_bytes() for name in ("litwareinc", "contoso")),
     large(12).encode(),
 ]
-FAULTY = [path.read_bytes() for path in sorted((ROOT / "tests/inventories").glob("*.yml"))]
+FAULTY = [path.read_bytes() for path in sorted((ROOT / "tests/data/inventories").glob("*.yml"))]
 NAMES = sorted(
     path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglob("*") if path.is_file()
 )

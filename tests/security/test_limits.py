@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 import pytest
 from builders import a_build
-from organisations import large
+from organizations import large
 from security.projects import ENTRY, READ, STEP, STEP_TEXT, Project
 
 from generator import pipeline

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from programs import ROOT
 from security.projects import LITWAREINC
-from tools import ROOT
 
 from generator import cli
 from generator.files import named

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from programs import ROOT
 from security.projects import Project, shown
-from tools import ROOT
 
 from generator.findings import FindingsError
 from generator.schema import patterns, references, schema_files, validator, yaml_source

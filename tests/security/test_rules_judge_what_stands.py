@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from programs import ROOT
 from rule_cases import BASE, CATALOGUES, MADE_UP, Case, cases, data, filtered, wrapped
-from tools import ROOT
 
 from generator import cli
 from generator.model.build import Piece

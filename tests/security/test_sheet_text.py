@@ -15,7 +15,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_readers import READERS, Part, parts
-from tools import ROOT
+from programs import ROOT
 
 from generator import pipeline
 from generator.documents import runsheet

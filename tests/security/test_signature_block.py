@@ -11,11 +11,11 @@ from random import Random
 
 import pytest
 from builders import a_build
+from engine.test_engine_values import START
 from lab import toy
-from package import builders
+from package import samples
+from programs import ROOT, pwsh
 from signing import makers
-from test_engine_values import START
-from tools import ROOT, pwsh
 
 from generator import cli
 from generator.errors import OutputError
@@ -387,7 +387,7 @@ def test_G07_reproduce_does_not_take_a_made_up_block(
     files[manifest.NAME] = manifest.encode(record)
     files[manifest.SUMS] = manifest.sums(record, files[manifest.NAME])
     folder = folders.Folder(tmp_path, record)
-    (tmp_path / "evil.zip").write_bytes(make.seal(files, folder, builders.identity()))
+    (tmp_path / "evil.zip").write_bytes(make.seal(files, folder, samples.identity()))
     capsys.readouterr()
     assert cli.run(["reproduce", str(tmp_path / "evil.zip")]) in (3, 5)
     assert path in capsys.readouterr().err

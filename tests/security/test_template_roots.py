@@ -15,8 +15,8 @@ import pytest
 from builders import a_build
 from hypothesis import example, given
 from hypothesis import strategies as st
+from programs import ROOT
 from security.projects import ENTRY, READ, STEP, STEP_TEXT, Project, shown
-from tools import ROOT
 
 from generator.documents import runsheet
 from generator.findings import Finding, FindingsError

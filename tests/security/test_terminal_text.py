@@ -15,9 +15,9 @@ import yaml
 from builders import a_plan, a_runbook
 from hypothesis import given
 from hypothesis import strategies as st
+from programs import ROOT
 from security import desk
 from signing import makers
-from tools import ROOT
 
 from generator import cli
 from generator.cli import terminal
