@@ -43,10 +43,11 @@ bench: $(READY) ## Measure builds, start-up and signing beside their limits and 
 	PYTHONPATH=.:tests/support:tests/unit $(BIN)/python tests/tools/bench_signing.py
 
 .PHONY: check
-check: $(READY) ## Check format, style and types
+check: $(READY) ## Check format, style, types and layers
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 .PHONY: snapshots
 snapshots: $(READY) ## Write snapshots and lists in README anew; read the diff before a commit

@@ -1,1 +1,1 @@
-"""YAML -> `Inventory`, or every mistake in it: structure, cross-checks, servers."""
+"""YAML -> `Inventory`, or every mistake in it: schema, cross-checks, servers, derived values."""

@@ -1,1 +1,1 @@
-"""An inventory from its file: YAML with places, the schema, the cross-checks, derived values."""
+"""YAML with the place of every value, and JSON Schema over it: verdicts as sentences."""

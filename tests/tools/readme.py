@@ -1,4 +1,4 @@
-"""The parts of the README that are made: `python tests/tools/readme.py` writes them anew."""
+"""The parts of README and CONTRIBUTING that are made: run as a program, it writes them anew."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
+import house
 
 from generator import pipeline
 from generator.cli import EXIT_CODES, cli
@@ -18,6 +19,7 @@ from generator.templating.templates import TemplateTree
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 LITWAREINC = ROOT / "inventories" / "litwareinc.yml"
 
 
@@ -59,6 +61,8 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "exit-codes": exit_codes,
     "commands": commands,
     "codes": code_table,
+    "folders": house.table,
+    "imports": house.picture,
 }
 
 
@@ -66,16 +70,17 @@ def section(text: str, name: str) -> str:
     """What stands between the markers of a section."""
     found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.DOTALL)
     if found is None:
-        raise ValueError(f"README.md has no section {name}")
+        raise ValueError(f"no document has a section {name}")
     return found.group(1).rstrip("\n")
 
 
 def updated(text: str) -> str:
-    """The README with every made section as it should be."""
+    """A document with every made section as it should be."""
     for name, make in SECTIONS.items():
         before, marker, rest = text.partition(f"<!-- {name} -->\n")
-        _, end, after = rest.partition(f"<!-- /{name} -->")
-        text = f"{before}{marker}{make()}\n{end}{after}"
+        if marker:
+            _, end, after = rest.partition(f"<!-- /{name} -->")
+            text = f"{before}{marker}{make()}\n{end}{after}"
     return text
 
 
@@ -124,4 +129,5 @@ def _default(option: click.Option) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(updated(README.read_text("utf-8")), "utf-8")
+    for document in (README, CONTRIBUTING):
+        document.write_text(updated(document.read_text("utf-8")), "utf-8")
