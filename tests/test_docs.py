@@ -151,6 +151,15 @@ class TestHelp:
             if isinstance(option, click.Option):
                 assert f"`{option.opts[-1]}" in part
 
+    @pytest.mark.parametrize("name", list(COMMANDS))
+    def test_the_heading_in_the_readme_is_the_usage_of_the_help(
+        self, name: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert cli.run([name, "--help"]) == 0
+        usage = capsys.readouterr().out.partition("\n\n")[0].removeprefix("Usage: ")
+        shown = " ".join(usage.replace("[OPTIONS]", "").split())
+        assert f"\n### `{shown}`\n" in README
+
     def test_the_list_is_in_the_help(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert cli.run(["--help"]) == 0
         shown = capsys.readouterr().out

@@ -239,7 +239,7 @@ def test_r16_mending_one_runbook_orphans_no_records_of_another(scripts):
     """No script holds the hash of another; the table of Start-Change.ps1 has them all."""
     table = (scripts.folder / "Start-Change.ps1").read_text()
     for script in scripts.all:
-        own = re.search(r"ContentHash = '([0-9a-f]{64})'", script.text).group(1)
+        own = re.findall(r"ContentHash = '([0-9a-f]{64})'", script.text)[0]
         assert [one.id for one in scripts.all if own in one.text] == [script.id]
         assert own in table
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lab.lab import YES, Lab, Script, Scripts, Stages
@@ -231,7 +232,8 @@ def faults(start: Start, place: Place, folder: Path) -> Iterator[str]:
     """What is wrong after a disturbed run; nothing when every promise was kept."""
     first = start.lab.state()
     lab = Lab(folder / "lab", start.lab.scripts, copy_of=start.lab)
-    code = lab.run(start.key, *YES, **{place.mode: f"{place.number}:{place.side}"})
+    disturbed: dict[str, Any] = {place.mode: f"{place.number}:{place.side}"}
+    code = lab.run(start.key, *YES, **disturbed)
     changed = lab.state() != first
     # It begins with a wait for the directory.
     waits = start.key.endswith("exchange-restart")

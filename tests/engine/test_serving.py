@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lab import serving
@@ -28,10 +29,15 @@ def server() -> Iterator[Server]:
 def running(server: Server, tmp_path: Path) -> Running:
     """Run a text as a script; `answer` makes it interactive."""
 
-    def run(text: str, *words: str, answer: Answer | None = None, **more: object) -> Run:
+    def run(text: str, *words: str, answer: Answer | None = None, **more: Any) -> Run:
         path = tmp_path / "a script.ps1"
         path.write_text(text)
-        facts = {"environment": ENVIRONMENT, "folder": tmp_path, "limit": 60.0, **more}
+        facts: dict[str, Any] = {
+            "environment": ENVIRONMENT,
+            "folder": tmp_path,
+            "limit": 60.0,
+            **more,
+        }
         job = Job(path, words, interactive=answer is not None, **facts)
         return server.run(job, answer or nobody)
 
@@ -370,7 +376,7 @@ EVENTS = [
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
 def test_events_are_found_in_pieces_of_any_size(size: int) -> None:
     splitter = Splitter()
-    found = []
+    found: list[Any] = []
     for at in range(0, len(LINES), size):
         found += splitter.feed(LINES[at : at + size])
     assert [*found, *splitter.end()] == EVENTS

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from engine.test_matrix import FORWARD, UNDO
@@ -34,7 +35,7 @@ class Seen:
     files: dict[str, str]
 
 
-def seen(lab: Lab, key: str | Script, *words: str, process: bool, **more: str) -> Seen:
+def seen(lab: Lab, key: str | Script, *words: str, process: bool, **more: Any) -> Seen:
     """A run, without the place of its lab and without what every run makes up anew."""
     known = "".join(data.decode("latin-1") for data in lab.snapshot().values())
     known += lab.scripts.find(key).text

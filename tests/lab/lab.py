@@ -137,6 +137,7 @@ class Lab:
         self.scripts = scripts
         self.out = ""
         self.calls: list[str] = []
+        self.now: datetime
         if copy_of:
             shutil.copytree(copy_of.dir, folder, symlinks=True)
             self.now = copy_of.now

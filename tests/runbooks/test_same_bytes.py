@@ -13,6 +13,7 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 import pytest
 from programs import ROOT, missing
@@ -74,7 +75,7 @@ def copy(target: Path) -> Path:
     return target
 
 
-CONDITIONS = {
+CONDITIONS: dict[str, Any] = {
     # A day ahead of UTC, Turkish letters, hashes in another order.
     "east": {"TZ": "Pacific/Kiritimati", "LC_ALL": "tr_TR.UTF-8", "PYTHONHASHSEED": "1"},
     # A day behind, no letters but ASCII: text of files must not depend on the locale.
@@ -118,7 +119,7 @@ def locales(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     ],
 )
 def test_zone_locale_and_hash_seed(
-    tmp_path: Path, plain: dict[str, Files], locales: dict[str, str], name: str, condition: str
+    tmp_path: Path, plain: dict[str, Files], locales: dict[str, Any], name: str, condition: str
 ) -> None:
     assert build(tmp_path, name=name, **locales, **CONDITIONS[condition]) == plain[name]
 

@@ -135,10 +135,10 @@ class Reader:
         out = self._folder / "out"
         assert cli.run(["build", str(path), "--out", str(out), "--force"]) == 0
         for file in sorted((out / name).rglob("*.ps1")):
-            data = file.read_bytes()
-            assert data.endswith(ENGINE)
+            made = file.read_bytes()
+            assert made.endswith(ENGINE)
             head = self._folder / "head.ps1"
-            head.write_bytes(data[: -len(ENGINE)])
+            head.write_bytes(made[: -len(ENGINE)])
             shape = self._judge.ask("shape", path=str(head))
             strings = self._judge.ask("strings", path=str(head)).split(",")
             assert re.fullmatch("[0-9A-F]{64}", shape), shape

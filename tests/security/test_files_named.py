@@ -8,6 +8,7 @@ import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import a_build
@@ -381,10 +382,10 @@ def test_G12_a_folder_that_cannot_be_written_ends_alike(
     out = "out/litwareinc"
     real, real_bytes = Path.open, Path.write_bytes
 
-    def refuse(self: Path, mode: str = "r", *more: object, **others: object) -> object:
+    def refuse(self: Path, mode: str = "r", *more: Any, **others: Any) -> object:
         if "w" in mode:
             raise OSError(28, "No space left on device", str(self))
-        return real(self, mode, *more, **others)  # type: ignore[arg-type]
+        return real(self, mode, *more, **others)
 
     def refuse_bytes(self: Path, data: bytes) -> int:
         if self.suffix == ".ps1":
@@ -462,7 +463,7 @@ def test_G12_nobody_else_writes_files() -> None:
 
 def cert(name: str, **options: object) -> Path:
     path = Path(name)
-    path.write_bytes(makers.pem(makers.root().issue(name, **options)))  # type: ignore[arg-type]
+    path.write_bytes(makers.pem(makers.root().issue(name, **options)))
     return path
 
 

@@ -15,7 +15,7 @@ from generator import cli
 from generator.files import named
 from generator.files.named import UnreadableError
 from generator.schema import validator, yaml_errors, yaml_source
-from generator.schema.messages import MAX_FINDINGS
+from generator.schema.yaml_errors import MAX_FINDINGS
 
 pytestmark = pytest.mark.usefixtures("watchdog")
 

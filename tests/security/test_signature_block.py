@@ -20,7 +20,7 @@ from signing import makers
 from generator import cli
 from generator.errors import OutputError
 from generator.files import signature_block
-from generator.output import bundle, manifest
+from generator.output import bundle, comparison, manifest
 from generator.package import contents, make
 from generator.signing import folder as folders
 from generator.signing import script, verify
@@ -362,7 +362,7 @@ def test_G07_a_stale_script_with_a_made_up_block_was_edited(tmp_path: Path) -> N
     (folder / manifest.NAME).unlink()
     del sums[manifest.NAME], sums[manifest.SUMS]
     (folder / manifest.SUMS).write_bytes(b"".join(manifest.sums_of(sums)))
-    found = bundle.comparison.compare({}, folder)
+    found = comparison.compare({}, folder)
     assert SCRIPT in found.edited
     assert SCRIPT not in found.stale
 

@@ -50,6 +50,7 @@ def _gfm(text: str) -> str:
 def _like_gfm() -> MarkdownIt:
     reader = MarkdownIt("gfm-like")
     # GFM links neither bare host names nor addresses without a scheme.
+    assert reader.linkify
     reader.linkify.set({"fuzzy_link": False})
     reader.linkify.add("//", None)
     return reader

@@ -121,9 +121,9 @@ def bare_side(inventory: Path, out: Path) -> dict[str, float]:
         (folder / name).write_bytes((expected / built.folder / name).read_bytes())
     found = measured(*begin)
     for path in (expected / built.folder).rglob("*"):
-        name = path.relative_to(expected / built.folder)
-        if path.is_file() and (folder / name).read_bytes() != path.read_bytes():
-            raise SystemExit(f"bare Jinja writes other bytes: {name}")
+        own = path.relative_to(expected / built.folder)
+        if path.is_file() and (folder / own).read_bytes() != path.read_bytes():
+            raise SystemExit(f"bare Jinja writes other bytes: {own}")
     shutil.rmtree(expected)
     return found
 

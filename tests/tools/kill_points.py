@@ -19,6 +19,7 @@ from builders import a_build, without_last  # noqa: E402
 
 from generator.files import folder_swap  # noqa: E402
 from generator.output import bundle  # noqa: E402
+from generator.templating.templates import TemplateTree  # noqa: E402
 
 OLD = a_build(body="old text")
 NEW = without_last(a_build(body="new text"))
@@ -65,7 +66,7 @@ def main(root: Path, mode: str) -> None:
     foreign = {"notes.txt": b"mine"}
     states = {}
     for name, build in (("old", OLD), ("new", NEW)):
-        states[name] = {**bundle.contents(build, bundle.TemplateTree.for_project()), **foreign}
+        states[name] = {**bundle.contents(build, TemplateTree.for_project()), **foreign}
     place, alive = 0, True
     while alive:
         place += 1

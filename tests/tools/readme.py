@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -97,7 +97,8 @@ def _command(name: str) -> str:
     context = click.Context(cli, info_name="runbook")
     command = cli.get_command(context, name)
     assert command is not None
-    usage = " ".join(["runbook", name, *_arguments(command)])
+    arguments = (one for one in command.params if isinstance(one, click.Argument))
+    usage = " ".join(["runbook", name, *(one.make_metavar(context) for one in arguments)])
     lines = [f"### `{usage}`", "", cell((command.help or "").partition("\n\n")[0])]
     options = [
         f"| `{option.opts[-1]}{_value(option)}` | {cell(option.help or '')}{_default(option)} |"
@@ -107,13 +108,6 @@ def _command(name: str) -> str:
     if options:
         lines += ["", "| option | meaning |", "| --- | --- |", *options]
     return "\n".join(lines)
-
-
-def _arguments(command: click.Command) -> Iterator[str]:
-    for argument in command.params:
-        if isinstance(argument, click.Argument):
-            choices = isinstance(argument.type, click.Choice)
-            yield argument.metavar or ("|".join(argument.type.choices) if choices else "")
 
 
 def _value(option: click.Option) -> str:

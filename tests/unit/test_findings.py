@@ -67,7 +67,8 @@ def test_paths_read_as_one_would_write_them() -> None:
 def test_values_are_shown_short_and_without_control_characters() -> None:
     assert show("a\nb\x1b") == "'a\\nb\\x1b'"
     assert show("x" * 200) == "'" + "x" * 80 + "...'"
-    assert [show(v) for v in (None, True, 5, [], [1], {})] == [
+    values: list[object] = [None, True, 5, [], [1], {}]
+    assert [show(v) for v in values] == [
         "nothing", "true", "5", "an empty list", "a list", "an empty mapping",
     ]  # fmt: skip
 

@@ -37,7 +37,7 @@ def written(out: Path, body: str = "first text") -> Path:
     return bundle.write(a_build(body=body), out).folder
 
 
-def refused(out: Path, **options: bool) -> str:
+def refused(out: Path, **options: Any) -> str:
     """Builds the second text; answers with the refusal, after which all must be as before."""
     before = tree(out)
     with pytest.raises(OutputError) as caught:

@@ -13,6 +13,7 @@ from signing import makers
 from generator.output import manifest
 from generator.package import contents, make
 from generator.signing.folder import Folder
+from generator.signing.keys.key_files import LocalKey
 from generator.signing.signer import Identity, ScriptSigner
 from generator.untrusted import archive
 
@@ -33,7 +34,7 @@ def identity(kind: str = "rsa-2048", number: int = 0) -> Identity:
     certificate = (
         makers.code_certificate(kind) if not number else makers.root().issue("Another", key)
     )
-    return Identity(makers.LocalKey(key), certificate, (makers.root().certificate,))
+    return Identity(LocalKey(key), certificate, (makers.root().certificate,))
 
 
 def signed(data: bytes, by: Identity) -> bytes:

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from package import samples
@@ -22,9 +22,11 @@ from signing import makers
 
 from generator import cli
 from generator.errors import GeneratorError, IntegrityError, UsageError
+from generator.files import names
 from generator.output import manifest
 from generator.package import contents, reproduce, verify
 from generator.signing import signer
+from generator.signing.signer import Identity
 from generator.untrusted import archive, document, folder, limits, process
 from generator.untrusted.process import Limits, StoppedError, WorkError
 
@@ -38,7 +40,7 @@ SPINE = "inputs/templates/_runbook/runbook.ps1.j2"
 pytestmark = pytest.mark.usefixtures("here")
 
 
-def stranger() -> object:
+def stranger() -> Identity:
     return samples.identity(number=7)
 
 
@@ -257,6 +259,7 @@ class TestRenderingOfForeignInputs:
     def test_G04_it_inherits_nothing(self, tmp_path: Path, monkeypatch) -> None:
         monkeypatch.setenv("SECRET_OF_THE_PIPELINE", "S3CR3T")
         found = worked(tmp_path, "environment", Limits(seconds=20))
+        assert isinstance(found, list | dict)
         assert set(found) <= {"SYSTEMROOT", "TMPDIR", "TEMP", "LC_CTYPE"}
 
     def test_G04_errors_come_back_and_bugs_are_bugs(self, tmp_path: Path) -> None:
@@ -346,7 +349,7 @@ class TestForeignJson:
             document.read(b'{"\\u001b[2J": 1}', contents.SCHEMA, "x")
         assert "\x1b" not in str(caught.value)
 
-    ODD = (
+    ODD: tuple[Any, ...] = (
         {}, [], None, 7, "x", True, {"path": 7}, [{"path": "a"}], [[]], "x" * 5000, -1, 1e9,
         {"id": None}, {"window": []}, ["\x1b[2J"],
     )  # fmt: skip
@@ -518,7 +521,7 @@ def _fuzz(count: int, seed: int, place: Path, project: Path) -> None:
         else:
             odd = _mutated(rng, files)
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(archive.names, "problems", lambda _: [])
+                patch.setattr(names, "problems", lambda _: [])
                 try:
                     changed = archive.write(odd)
                 except UnicodeError:

@@ -11,7 +11,8 @@ import pytest
 
 from generator.findings import FindingsError
 from generator.schema import references, schema_files, validator, yaml_source
-from generator.schema.messages import MAX_FINDINGS, did_you_mean
+from generator.schema.messages import did_you_mean
+from generator.schema.yaml_errors import MAX_FINDINGS
 from generator.templating.templates import TemplateTree
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -138,7 +139,7 @@ def test_what_does_not_fit_is_left_as_it_is() -> None:
 
 
 def test_a_reference_leads_into_another_file() -> None:
-    registry = {
+    registry: dict[str, Any] = {
         "a/schema.yml": {"type": "object", "properties": {"x": {"$ref": "../b/s.yml#/$defs/y"}}},
         "b/s.yml": {"$defs": {"y": {"$ref": "#/$defs/z"}, "z": {"type": "string", "default": "d"}}},
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat import asn1
@@ -173,8 +174,8 @@ def signed(data: bytes = SCRIPT, kind: str = "rsa-2048") -> bytes:
     return signer(kind).sign(data, local_key(kind))
 
 
-def trust(**changes) -> Trust:
-    return Trust(**({"now": NOW, "anchors": (root().certificate,)} | changes))
+def trust(**changes: Any) -> Trust:
+    return Trust(**{"now": NOW, "anchors": (root().certificate,), **changes})
 
 
 def pem(*certificates: x509.Certificate) -> bytes:

@@ -35,7 +35,7 @@ SECRET = "open sesame \u00e9".encode()
 
 def _pfx(kind: str, secret: bytes | None, *, legacy: bool = False, others=None) -> bytes:
     if secret is None:
-        encryption: object = serialization.NoEncryption()
+        encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
     elif legacy:
         encryption = (
             serialization.PrivateFormat.PKCS12.encryption_builder()

@@ -15,7 +15,7 @@ from signing import makers
 
 from generator.signing import script, verify
 from generator.signing.cms import signed_data
-from generator.signing.cms.algorithms import SHA1, SHA384
+from generator.signing.cms.algorithms import SHA1, SHA256, SHA384
 from generator.signing.cms.structures import DigestInfo
 from generator.signing.codes import Code
 from generator.signing.errors import IntegrityError, TimestampError
@@ -191,9 +191,7 @@ def test_a_stamp_of_another_signature_is_refused():
     assert (answer.code, answer.integrity) == (Code.TIMESTAMP, True)
 
 
-BAD_IMPRINT = DigestInfo(
-    algorithm=makers.SHA256.identifier, digest=makers.SHA256.digest(b"something else")
-)
+BAD_IMPRINT = DigestInfo(algorithm=SHA256.identifier, digest=SHA256.digest(b"something else"))
 
 
 @pytest.mark.parametrize(
@@ -271,11 +269,16 @@ def test_an_address_that_is_none_is_refused(address):
 
 
 def test_a_damaged_file_is_not_stamped():
-    asked = []
+    asked: list[bytes] = []
+
+    def ask(request: bytes) -> bytes:
+        asked.append(request)
+        return b""
+
     with pytest.raises(IntegrityError, match="hash-mismatch"):
-        add_timestamp(makers.signed().replace(b"EX01", b"EX02"), asked.append)
+        add_timestamp(makers.signed().replace(b"EX01", b"EX02"), ask)
     with pytest.raises(IntegrityError, match="not-signed"):
-        add_timestamp(makers.SCRIPT, asked.append)
+        add_timestamp(makers.SCRIPT, ask)
     assert asked == []
 
 

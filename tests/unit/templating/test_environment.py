@@ -9,6 +9,7 @@ import pytest
 
 from generator.findings import FindingsError
 from generator.templating import environment, marks
+from generator.templating.refusals import UnfilteredValue
 from generator.templating.templates import TemplateTree
 
 NAMES = {"name": "EX01", "hosts": ["a", "b"]}
@@ -40,7 +41,7 @@ def test_a_filtered_value_becomes_a_literal(tmp_path: Path) -> None:
     ],
 )
 def test_an_unfiltered_value_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises((environment.UnfilteredValue, jinja2.UndefinedError)):
+    with pytest.raises((UnfilteredValue, jinja2.UndefinedError)):
         block(tmp_path, text, part="{{ name }}")
 
 
