@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from generator.cli import signing_options as shared
+from generator.cli import signing_inputs as inputs
 from generator.cli import terminal
+from generator.cli.signing_options import KeyOptions
 from generator.errors import UsageError
 from generator.files import atomic, named
 from generator.files.signature_block import Style
@@ -49,7 +50,14 @@ def write(batch: Batch, signer: ScriptSigner, certificates: Certificates, output
     terminal.say(f"{output}: {len(drafts)} files to sign, fingerprint {made.fingerprint()}.")
 
 
-def sign(paths: tuple[Path, ...], options: shared.Options, *, sure: bool, dry_run: bool) -> None:
+def sign(
+    paths: tuple[Path, ...],
+    place: KeyOptions,
+    given: tuple[Path, ...],
+    *,
+    sure: bool,
+    dry_run: bool,
+) -> None:
     """Shows what requests ask for, and puts the signatures of a key into all of them or none.
 
     On a terminal somebody must agree, unless `sure`; without one nobody can. With `dry_run` the
@@ -57,18 +65,18 @@ def sign(paths: tuple[Path, ...], options: shared.Options, *, sure: bool, dry_ru
     """
     _refuse_options_of_scripts()
     if not dry_run:
-        shared.chosen_key(options)
+        inputs.chosen_key(place, given)
     found = {path: _read(path) for path in paths}
     for path, asked in found.items():
         certificate = asked.certificates[0]
-        kept = preflight.check(certificate, shared.time(None), allow_ecdsa=True)
+        kept = preflight.check(certificate, inputs.time(None), allow_ecdsa=True)
         terminal.say(*(f"warning: {warning}" for warning in kept), *_shown(path, asked))
     if dry_run:
         terminal.say("Nothing was signed.")
         return
     if not sure:
         _ask(sum(len(asked.entries) for asked in found.values()))
-    with shared.identity(options) as identity:
+    with inputs.identity(place, given) as identity:
         for path, asked in found.items():
             if signed_data.encoded(asked.certificates[0]) != signed_data.encoded(
                 identity.certificate

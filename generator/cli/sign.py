@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 
 from generator.cli import requests, terminal
+from generator.cli import signing_inputs as inputs
 from generator.cli import signing_options as shared
+from generator.cli.signing_options import CertificateOptions, KeyOptions, StampOptions
 from generator.errors import UsageError
 from generator.files.signature_block import Style
 from generator.signing import batch as batches
@@ -42,23 +43,34 @@ _jobs = click.option(
 @_jobs
 @click.option("--yes", is_flag=True, help="Do not ask before a request is signed.")
 @shared.dry_run
-def sign(paths: tuple[Path, ...], dry_run: bool, jobs: int, yes: bool, **options: Any) -> None:
+def sign(
+    paths: tuple[Path, ...],
+    *,
+    dry_run: bool,
+    jobs: int,
+    yes: bool,
+    fix_encoding: bool,
+    again: bool,
+    key_place: KeyOptions,
+    signature: CertificateOptions,
+    stamp: StampOptions,
+) -> None:
     """Sign scripts, or the folder out/NAME, with an Authenticode signature; all or nothing.
 
     A signing request (from `runbook digest`, a .json file) gets its signatures instead: what it
     asks for is shown first, and on a terminal somebody must agree. --dry-run only shows it.
     """
     if requests.is_request(paths):
-        requests.sign(paths, options, sure=yes, dry_run=dry_run)
+        requests.sign(paths, key_place, signature.certificates, sure=yes, dry_run=dry_run)
         return
     batch = batches.collect(paths)
-    with shared.identity(options) as identity:
-        maker = _signer(identity, batch, options)
+    with inputs.identity(key_place, signature.certificates) as identity:
+        maker = _signer(identity, batch, signature, stamp)
 
         def turn(data: bytes, style: Style) -> bytes:
-            if not options["again"] and maker.has_signed(data, style):
+            if not again and maker.has_signed(data, style):
                 return data
-            body = script.fix_encoding(data) if options["fix_encoding"] else data
+            body = script.fix_encoding(data) if fix_encoding else data
             return maker.sign(body, identity.key, style)
 
         at_a_time = jobs if identity.key.parallel else 1
@@ -70,12 +82,12 @@ def sign(paths: tuple[Path, ...], dry_run: bool, jobs: int, yes: bool, **options
 @shared.stamp_options
 @_jobs
 @shared.dry_run
-def timestamp(paths: tuple[Path, ...], dry_run: bool, jobs: int, **options: Any) -> None:
+def timestamp(paths: tuple[Path, ...], dry_run: bool, jobs: int, stamp: StampOptions) -> None:
     """Add a timestamp to signed scripts, so that they outlast their certificate.
 
     A timestamp that is there already is replaced. Without an answer nothing is written.
     """
-    transport = shared.transport(options)
+    transport = inputs.transport(stamp)
     if transport is None:
         raise UsageError("name the time authority with --timestamp URL")
     _change(
@@ -104,16 +116,16 @@ def strip(paths: tuple[Path, ...], dry_run: bool) -> None:
 @click.option(
     "--output", type=shared.FILE, metavar="FILE", required=True, help="The request, a .json file."
 )
-def digest(paths: tuple[Path, ...], output: Path, **options: Any) -> None:
+def digest(paths: tuple[Path, ...], output: Path, signature: CertificateOptions) -> None:
     """Write a signing request: the hashes of scripts, for a station that has the key.
 
     The station puts signatures in with `runbook sign REQUEST`, or with any other tool that signs
     a hash; `runbook attach` then makes signed scripts of them.
     """
     batch = batches.collect(paths)
-    maker = _certificate_signer(options)
-    _warn(maker, batch, stamped=False, allow_ecdsa=options["allow_ecdsa"])
-    requests.write(batch, maker, shared.certificates(options["certificates"]), output)
+    maker = _certificate_signer(signature)
+    _warn(maker, batch, stamped=False, allow_ecdsa=signature.allow_ecdsa)
+    requests.write(batch, maker, inputs.certificates(signature.certificates), output)
 
 
 @click.command()
@@ -128,48 +140,45 @@ def digest(paths: tuple[Path, ...], output: Path, **options: Any) -> None:
 )
 @shared.stamp_options
 @shared.dry_run
-def attach(paths: tuple[Path, ...], answered: Path, dry_run: bool, **options: Any) -> None:
+def attach(paths: tuple[Path, ...], answered: Path, dry_run: bool, stamp: StampOptions) -> None:
     """Put the signatures of a request into the scripts that it was made for.
 
     A file that changed since then, or a signature that is not good, and nothing is written.
     """
     batch = batches.collect(paths)
-    turn = requests.attaching(batch, answered, shared.transport(options))
+    turn = requests.attaching(batch, answered, inputs.transport(stamp))
     _change(batch, turn, "signed", jobs=1, dry_run=dry_run)
 
 
-def _signer(identity: Identity, batch: Batch, options: shared.Options) -> ScriptSigner:
-
-    transport = shared.transport(options)
+def _signer(
+    identity: Identity, batch: Batch, signature: CertificateOptions, stamp: StampOptions
+) -> ScriptSigner:
+    transport = inputs.transport(stamp)
     made = ScriptSigner(
         identity.certificate,
         identity.key.kind,
         identity.chain,
-        used=HASHES[options["hash_name"]],
+        used=HASHES[signature.hash_name],
         transport=transport,
-        program=options["program"],
-        address=options["url"],
+        program=signature.program,
+        address=signature.url,
     )
-    _warn(made, batch, stamped=transport is not None, allow_ecdsa=options["allow_ecdsa"])
+    _warn(made, batch, stamped=transport is not None, allow_ecdsa=signature.allow_ecdsa)
     return made
 
 
-def _certificate_signer(options: shared.Options) -> ScriptSigner:
-
-    given = shared.certificates(options["certificates"])
+def _certificate_signer(signature: CertificateOptions) -> ScriptSigner:
+    given = inputs.certificates(signature.certificates)
     if not given:
         raise UsageError("give the signer's certificate with --cert")
     key_files.refuse_strays(given[0], given)
-    return request.signer_for(
-        given, HASHES[options["hash_name"]], options["program"], options["url"]
-    )
+    return request.signer_for(given, HASHES[signature.hash_name], signature.program, signature.url)
 
 
 def _warn(made: ScriptSigner, batch: Batch, *, stamped: bool, allow_ecdsa: bool) -> None:
-
     warnings = preflight.check(
         made.certificate,
-        shared.time(None),
+        inputs.time(None),
         windows=batch.window_ends,
         stamped=stamped,
         allow_ecdsa=allow_ecdsa,
@@ -178,7 +187,6 @@ def _warn(made: ScriptSigner, batch: Batch, *, stamped: bool, allow_ecdsa: bool)
 
 
 def _change(batch: Batch, turn: Turn, done: str, *, jobs: int, dry_run: bool) -> None:
-
     with _progress(len(batch.targets)) as step:
         changed = batches.turned(batch, turn, jobs=jobs, done=step)
     if not dry_run:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from generator.cli import answers, terminal
+from generator.cli import signing_inputs as inputs
 from generator.cli import signing_options as shared
 from generator.files import named
 from generator.signing import batch, folder
@@ -46,7 +47,7 @@ def inspect(paths: tuple[Path, ...], form: str) -> int:
 
     Ends with 3 when a file is not signed or not as it was signed.
     """
-    found, _ = _judge(paths, Trust(now=shared.time(None), allow_sha1=True))
+    found, _ = _judge(paths, Trust(now=inputs.time(None), allow_sha1=True))
     if form == "json":
         terminal.write(json.dumps([answers.data(*each) for each in found], indent=2) + "\n")
     else:
@@ -74,7 +75,7 @@ def expiring(paths: tuple[Path, ...], days: int, when: str | None, form: str) ->
 
     Ends with 4 when there is one.
     """
-    now = shared.time(when)
+    now = inputs.time(when)
     found, _ = _judge(paths, Trust(now=now, allow_sha1=True))
     ends = ((path, answers.end(answer)) for path, answer in found)
     late = [(path, end) for path, end in ends if end and end - now <= timedelta(days=days)]

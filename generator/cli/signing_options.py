@@ -1,38 +1,21 @@
-"""Options that several commands share, and what they stand for: an identity, a trust, a time."""
+"""Options that several commands share: a group of them reaches a command as one value.
+
+`signing_inputs.py` makes of them what they stand for: an identity, a trust, a time.
+"""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
-from generator.cli import terminal
-from generator.errors import UsageError
-from generator.files import named
-from generator.findings import show
-from generator.signing import addresses
-from generator.signing.keys import external, key_files, pkcs11
-from generator.signing.keys.key_work import refuse_hard_work
-from generator.signing.keys.passphrase import Source
-from generator.signing.signer import Identity
-from generator.signing.trust import revocation
-from generator.signing.trust.chain import Certificates, load_certificates
-from generator.signing.trust.timestamp import Transport
-from generator.signing.trust.transport import http_transport
-from generator.signing.verify import Trust
-
-Options = Mapping[str, Any]
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _DAY = 86_400
-_LARGEST_KEY = 1 << 20
-# Beyond these, a calculation with days leaves what can be a time.
-_FIRST_YEAR, _LAST_YEAR = 1950, 9000
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -55,16 +38,73 @@ def _seconds(context: click.Context, option: click.Parameter, value: float) -> f
     return value
 
 
-def _together(*options: Decorator) -> Decorator:
+def _group(kind: type[Any], name: str, *options: Decorator) -> Decorator:
+    """Options whose values reach the command as one `kind`, its argument `name`."""
+    names = [field.name for field in fields(kind)]
+
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def grouped(**given: Any) -> Any:
+            given[name] = kind(**{each: given.pop(each) for each in names})
+            return function(**given)
+
+        decorated: Callable[..., Any] = grouped
         for option in reversed(options):
-            function = option(function)
-        return function
+            decorated = option(decorated)
+        return decorated
 
     return decorate
 
 
-certificate_options = _together(
+@dataclass(frozen=True, slots=True)
+class CertificateOptions:
+    """What is signed with: certificates, the hash, and what Windows shows of the signer."""
+
+    certificates: tuple[Path, ...]
+    hash_name: str
+    program: str
+    url: str
+    allow_ecdsa: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOptions:
+    """Where the key comes from, and its passphrase or PIN."""
+
+    key: Path | None
+    pass_env: str | None
+    pass_file: str | None
+    pkcs11_module: str | None
+    token: str | None
+    key_label: str | None
+    key_id: str | None
+    key_command: str | None
+    key_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StampOptions:
+    """The time stamp authority, where there is one."""
+
+    authority: str | None
+    timestamp_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrustOptions:
+    """Whom the person who verifies trusts, and at which time."""
+
+    anchors: tuple[Path, ...]
+    signers: tuple[str, ...]
+    tsa_anchors: tuple[Path, ...]
+    crl: tuple[Path, ...]
+    when: str | None
+    allow_sha1: bool
+
+
+certificate_options = _group(
+    CertificateOptions,
+    "signature",
     click.option(
         "--cert",
         "certificates",
@@ -91,7 +131,9 @@ certificate_options = _together(
     click.option("--allow-ecdsa", is_flag=True, help="Sign with an ECDSA key all the same."),
 )
 
-key_options = _together(
+key_options = _group(
+    KeyOptions,
+    "key_place",
     click.option("--key", type=FILE, metavar="FILE", help="Key file: PFX, or PEM."),
     click.option("--pass-env", metavar="NAME", help="Variable that holds the passphrase or PIN."),
     click.option("--pass-file", metavar="FILE", help="File that holds it; - is standard input."),
@@ -116,7 +158,9 @@ key_options = _together(
     ),
 )
 
-stamp_options = _together(
+stamp_options = _group(
+    StampOptions,
+    "stamp",
     click.option("--timestamp", "authority", metavar="URL", help="RFC 3161 time authority."),
     click.option(
         "--timestamp-seconds",
@@ -129,7 +173,9 @@ stamp_options = _together(
     ),
 )
 
-trust_options = _together(
+trust_options = _group(
+    TrustOptions,
+    "trusted",
     click.option(
         "--anchors",
         type=FILE,
@@ -157,113 +203,3 @@ trust_options = _together(
     click.option("--time", "when", metavar="TIME", help="Judge at this time (ISO 8601), not now."),
     click.option("--allow-sha1", is_flag=True, help="Accept signatures that use SHA-1."),
 )
-
-
-@contextmanager
-def identity(options: Options) -> Iterator[Identity]:
-    """The key and certificate that the options name, open for the time of a batch."""
-    found = _identity(options)
-    try:
-        yield found
-    finally:
-        found.key.close()
-
-
-def certificates(files: tuple[Path, ...]) -> Certificates:
-    """The certificates of several files, in their order."""
-    return tuple(each for file in files for each in load_certificates(named.read(file), str(file)))
-
-
-def transport(options: Options) -> Transport | None:
-    """The way to the time authority, None without one."""
-    if options["authority"] is None:
-        return None
-    addresses.http_address(options["authority"], "a time authority")
-    return http_transport(options["authority"], options["timestamp_seconds"])
-
-
-def trust(options: Options) -> Trust:
-    """Whom the person who verifies trusts."""
-    return Trust(
-        now=time(options["when"]),
-        anchors=certificates(options["anchors"]),
-        signers=frozenset(_thumbprint(each) for each in options["signers"]),
-        stamp_anchors=certificates(options["tsa_anchors"]),
-        revoked=tuple(
-            each
-            for file in options["crl"]
-            for each in revocation.load_lists(named.read(file), str(file))
-        ),
-        allow_sha1=options["allow_sha1"],
-    )
-
-
-def time(text: str | None) -> datetime:
-    """A time from the command line, in UTC when it names no zone; now for None."""
-    if text is None:
-        return datetime.now(UTC)
-    try:
-        found = datetime.fromisoformat(text)
-        found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        found = None
-    if found is None or not _FIRST_YEAR <= found.year <= _LAST_YEAR:
-        raise UsageError(f"{show(text)} is no time such as 2026-06-01T20:00+02:00")
-    return found
-
-
-def chosen_key(options: Options) -> str:
-    """Which kind of key the options name; raises UsageError for none, several, contradictions."""
-    chosen = [name for name in ("key", "pkcs11_module", "key_command") if options[name] is not None]
-    if len(chosen) != 1:
-        raise UsageError("name one key: --key FILE, --pkcs11-module LIBRARY or --key-command ...")
-    if options["pass_env"] is not None and options["pass_file"] is not None:
-        raise UsageError("name one place of the passphrase: --pass-env or --pass-file")
-    of_tokens = [name for name in ("token", "key_label", "key_id") if options[name] is not None]
-    if of_tokens and chosen != ["pkcs11_module"]:
-        names = ", ".join(f"--{name.replace('_', '-')}" for name in of_tokens)
-        raise UsageError(f"{names}: only for a key on a token (--pkcs11-module)")
-    if chosen == ["key_command"] and not options["certificates"]:
-        raise UsageError("--key-command needs the signer's certificate: give it with --cert")
-    return chosen[0]
-
-
-def _identity(options: Options) -> Identity:
-    chosen = chosen_key(options)
-    given = certificates(options["certificates"])
-    secret = Source(options["pass_env"], options["pass_file"])
-    if chosen == "key":
-        data, display = named.read(options["key"], _LARGEST_KEY), str(options["key"])
-        refuse_hard_work(data, display)
-        needed = secret.given or key_files.needs_passphrase(data)
-        phrase = secret.read(_asking(f"Passphrase of {display}")) if needed else None
-        return key_files.load(data, display, phrase, given)
-    if given:
-        key_files.refuse_strays(given[0], given)
-    if chosen == "pkcs11_module":
-        return pkcs11.open_token(
-            options["pkcs11_module"],
-            secret.read(_asking("PIN of the token")),
-            given,
-            token=options["token"],
-            label=options["key_label"],
-            key_id=options["key_id"],
-        )
-    hidden = [options["pass_env"]] if options["pass_env"] is not None else []
-    command = external.ExternalKey(options["key_command"], given[0], options["key_seconds"], hidden)
-    return Identity(command, given[0], given[1:])
-
-
-def _asking(question: str) -> Callable[[], str] | None:
-    if sys.stdin is None or not sys.stdin.isatty():
-        return None
-    return lambda: terminal.secret(question)
-
-
-def _thumbprint(text: str) -> str:
-    digits = "".join(text.replace(":", "").split()).upper()
-    if len(digits) not in (40, 64) or set(digits) - set("0123456789ABCDEF"):
-        raise UsageError(
-            f"{show(text)} is no thumbprint: 40 (SHA-1) or 64 (SHA-256) digits of a hash"
-        )
-    return digits

@@ -67,6 +67,12 @@ class TestExitCodes:
     def test_2_usage(self, project: Path, arguments: list[str]) -> None:
         assert cli.run(arguments) == 2
 
+    def test_2_an_unknown_command_names_the_one_that_was_meant(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert cli.run(["biuld"]) == 2
+        assert "No such command 'biuld'. Did you mean 'build'?" in capsys.readouterr().err
+
     def test_2_a_project_that_is_not_usable(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def unusable(*_: object) -> None:
             raise UsageError("there is no such thing")
