@@ -50,8 +50,8 @@ check: $(READY) ## Check format, style, types and layers
 	$(BIN)/lint-imports --no-cache
 
 .PHONY: snapshots
-snapshots: $(READY) ## Write snapshots and lists in README anew; read the diff before a commit
-	$(PYTEST) -m "not soak" -k snapshot --snapshot-update
+snapshots: $(READY) ## Write golden files and generated sections anew; read the diff before a commit
+	$(BIN)/python tests/tools/golden.py
 	$(BIN)/python tests/tools/readme.py
 
 .PHONY: lock

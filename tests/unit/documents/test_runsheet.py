@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +12,7 @@ from builders import CHECKS, a_build, a_host, a_plan, a_runbook, a_step
 from hypothesis import given
 from hypothesis import strategies as st
 from programs import pwsh
-from syrupy.assertion import SnapshotAssertion
-from syrupy.extensions.single_file import SingleFileSnapshotExtension
-from syrupy.types import SerializedData
 
-from generator import pipeline
 from generator.documents import runsheet
 from generator.findings import FindingsError
 from generator.model.build import Build
@@ -44,28 +39,6 @@ def about(text: str, number: str) -> str:
     """The part about one runbook."""
     (heading,) = re.findall(rf"^### {re.escape(number)} on .*$", text, flags=re.MULTILINE)
     return section(text, heading)
-
-
-class RunsheetSnapshot(SingleFileSnapshotExtension):
-    """One .md per snapshot: compared byte for byte, shown as a line diff."""
-
-    file_extension = "md"
-
-    def diff_lines(
-        self, serialized_data: SerializedData, snapshot_data: SerializedData
-    ) -> Iterator[str]:
-        return super().diff_lines(as_text(serialized_data), as_text(snapshot_data))
-
-
-def as_text(data: SerializedData) -> str:
-    return data.decode("utf-8") if isinstance(data, bytes) else data
-
-
-def test_snapshot_of_litwareinc(snapshot: SnapshotAssertion) -> None:
-    tree = TemplateTree.for_project()
-    built = pipeline.build(PROJECT / "inventories" / "litwareinc.yml", tree)
-    text = runsheet.render(built, tree).encode("utf-8")
-    assert text == snapshot(extension_class=RunsheetSnapshot)
 
 
 class TestTitle:
