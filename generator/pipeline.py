@@ -106,7 +106,7 @@ def _told(tree: TemplateTree) -> Iterator[None]:
 
 
 def _merged(made: Iterable[Finding], linted: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Both, but one finding where both name the same line: lint knows the column and a cure."""
+    """Both, but one finding where both name the same line: lint knows the column and a fix."""
     places = {_place(finding) for finding in linted}
     return ordered([*linted, *(one for one in made if _place(one) not in places)])
 

@@ -83,8 +83,8 @@ def doctor(*, templates: Path | None, out: Path, form: str) -> int:
         if form == "text":
             state = terminal.style(f"{result.state:<5}", fg=_COLOURS[result.state])
             terminal.tell(terminal.joined(state, f" {result.check}: {result.found}"))
-            if result.cure:
-                terminal.tell(f"      {result.cure}")
+            if result.fix:
+                terminal.tell(f"      {result.fix}")
     if form == "json":
         terminal.write(json.dumps({"checks": [asdict(one) for one in results]}, indent=2) + "\n")
     return FAILED if any(result.state == "fail" for result in results) else 0

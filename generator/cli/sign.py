@@ -103,7 +103,7 @@ def timestamp(paths: tuple[Path, ...], dry_run: bool, jobs: int, stamp: StampOpt
 @shared.paths
 @shared.dry_run
 def strip(paths: tuple[Path, ...], dry_run: bool) -> None:
-    """Take signatures away: afterwards each file has the bytes that it had before signing.
+    """Remove signatures: afterwards each file has the bytes that it had before signing.
 
     In a built folder manifest.json and SHA256SUMS follow; all files are changed or none.
     """

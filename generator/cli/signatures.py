@@ -43,7 +43,7 @@ def verified(paths: tuple[Path, ...], trust: Trust, form: str) -> int:
 @shared.paths
 @shared.form
 def inspect(paths: tuple[Path, ...], form: str) -> int:
-    """Show what stands in signatures, without asking whom to trust.
+    """Show signature details, without asking whom to trust.
 
     Ends with 3 when a file is not signed or not as it was signed.
     """
@@ -69,7 +69,7 @@ def inspect(paths: tuple[Path, ...], form: str) -> int:
 @click.option("--time", "when", metavar="TIME", help="Count from this time (ISO 8601), not now.")
 @shared.form
 def expiring(paths: tuple[Path, ...], days: int, when: str | None, form: str) -> int:
-    """List scripts whose signatures end within some days.
+    """List scripts whose signatures expire within some days.
 
     A signature without a timestamp ends with the certificate.
 

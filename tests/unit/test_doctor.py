@@ -53,7 +53,7 @@ def test_every_package_that_is_needed_is_loaded() -> None:
 def test_an_old_python_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "OLDEST_PYTHON", (4, 0))
     result = doctor.python()
-    assert (result.state, result.cure) == ("fail", "Install Python 3.11 or later.")
+    assert (result.state, result.fix) == ("fail", "Install Python 3.11 or later.")
 
 
 def test_a_package_that_cannot_be_loaded_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +61,7 @@ def test_a_package_that_cannot_be_loaded_fails(monkeypatch: pytest.MonkeyPatch) 
     result = doctor.packages()
     assert result.state == "fail"
     assert result.found.startswith("jinja2 cannot be loaded")
-    assert "requirements.lock" in result.cure
+    assert "requirements.lock" in result.fix
 
 
 def test_yaml_without_its_fast_parser_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +133,7 @@ class TestGit:
     def test_without_any_setting_it_is_doubtful(self, repository: Path) -> None:
         result = doctor.git(self.OUT)
         assert result.state == "warn"
-        assert result.cure == "Add this line to .gitattributes: /out/** -text"
+        assert result.fix == "Add this line to .gitattributes: /out/** -text"
 
     @pytest.mark.parametrize("value", ["true", "input"])
     def test_autocrlf_fails(self, repository: Path, value: str) -> None:
@@ -148,7 +148,7 @@ class TestGit:
 
     def test_the_cure_works(self, repository: Path) -> None:
         subprocess.run(["git", "config", "core.autocrlf", "true"], check=True)
-        line = doctor.git(self.OUT).cure.partition(": ")[2]
+        line = doctor.git(self.OUT).fix.partition(": ")[2]
         (repository / ".gitattributes").write_text(f"* text=auto eol=lf\n{line}\n")
         assert doctor.git(self.OUT).state == "ok"
         # And it does what it promises.
@@ -195,7 +195,7 @@ class TestOutput:
         result = doctor.locks(project)
         assert result.state == "warn"
         assert result.found.startswith("36 of 40 files were replaced at once")
-        assert "virus scanner" in result.cure
+        assert "virus scanner" in result.fix
 
     def test_files_that_are_always_held_open_fail(
         self, project: Path, monkeypatch: pytest.MonkeyPatch

@@ -294,7 +294,7 @@ def test_files_of_a_folder_of_ones_own_have_its_name(
     capsys: pytest.CaptureFixture[str],
     command: str,
 ) -> None:
-    """Where the editor finds it, with the column and the cure that lint knows, in a build too."""
+    """Where the editor finds it, with the column and the fix that lint knows, in a build too."""
     monkeypatch.chdir(tmp_path)
     own = tmp_path / "deploy" / "mine" / STEP
     own.parent.mkdir(parents=True)
