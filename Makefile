@@ -20,7 +20,7 @@ help: ## Show this list
 .PHONY: demo
 demo: $(READY) ## Build inventories/litwareinc.yml, sign and seal it with a test key, print its run sheet
 	@$(BIN)/runbook build inventories/litwareinc.yml
-	@$(BIN)/python tests/throwaway_key.py .demo
+	@$(BIN)/python tests/tools/throwaway_key.py .demo
 	@echo "The key in .demo is for trying out only: nobody trusts it, and it lies open on the disk." >&2
 	@$(BIN)/runbook sign out/litwareinc $(DEMO_KEY)
 	@$(BIN)/runbook package out/litwareinc $(DEMO_KEY) --inventory inventories/litwareinc.yml \
@@ -39,19 +39,20 @@ soak: $(READY) ## Run the whole matrices that `make test` samples; takes long
 
 .PHONY: bench
 bench: $(READY) ## Measure builds, start-up and signing beside their limits and peers; prints ratios
-	PYTHONPATH=. $(BIN)/python tests/bench_build.py
-	PYTHONPATH=. $(BIN)/python tests/bench_signing.py
+	PYTHONPATH=.:tests/support:tests/unit $(BIN)/python tests/tools/bench_build.py
+	PYTHONPATH=.:tests/support:tests/unit $(BIN)/python tests/tools/bench_signing.py
 
 .PHONY: check
-check: $(READY) ## Check format, style and types
+check: $(READY) ## Check format, style, types and layers
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 .PHONY: snapshots
-snapshots: $(READY) ## Write snapshots and lists in README anew; read the diff before a commit
-	$(PYTEST) -m "not soak" -k snapshot --snapshot-update
-	$(BIN)/python tests/readme.py
+snapshots: $(READY) ## Write golden files and generated sections anew; read the diff before a commit
+	$(BIN)/python tests/tools/golden.py
+	$(BIN)/python tests/tools/readme.py
 
 .PHONY: lock
 lock: $(READY) ## Write requirements.lock anew from pyproject.toml

@@ -44,12 +44,12 @@ _SCRIPT = "change/x.ps1"
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was found; `state` is ok, warn (works, but) or fail; `cure` says what to do."""
+    """What was found; `state` is ok, warn (works, but) or fail; `fix` says what to do."""
 
     check: str
     state: str
     found: str
-    cure: str = ""
+    fix: str = ""
 
 
 def examine(tree: TemplateTree, out: Path) -> Iterator[Result]:
@@ -73,14 +73,14 @@ def python() -> Result:
 
 def packages() -> Result:
     """Whether every package can be loaded, and YAML with its fast parser."""
-    cure = "Install them anew: pip install --require-hashes -r requirements.lock"
+    fix = "Install them anew: pip install --require-hashes -r requirements.lock"
     for name in PACKAGES:
         try:
             module = importlib.import_module(name)
         except ImportError as error:
-            return Result("packages", "fail", f"{name} cannot be loaded: {error}", cure)
+            return Result("packages", "fail", f"{name} cannot be loaded: {error}", fix)
         if name == "yaml" and not getattr(module, "__with_libyaml__", False):
-            return Result("packages", "fail", "PyYAML was installed without libyaml", cure)
+            return Result("packages", "fail", "PyYAML was installed without libyaml", fix)
     return Result("packages", "ok", f"{', '.join(PACKAGES)} can be loaded")
 
 
@@ -93,27 +93,27 @@ def templates(tree: TemplateTree) -> Result:
     if not names:
         return Result("templates", "ok", "no built-in template is replaced by one of yours")
     found = f"yours stand in for {len(names)} built-in ones: {', '.join(names)}"
-    cure = "Compare them with the built-in ones after every update of runbook."
-    return Result("templates", "warn", found, cure)
+    fix = "Compare them with the built-in ones after every update of runbook."
+    return Result("templates", "warn", found, fix)
 
 
 def powershell() -> Iterator[Result]:
     """PowerShell 7 and its analyser: builds do without, tests and rehearsals do not."""
     path = shutil.which("pwsh")
     if path is None:
-        cure = "Builds do without. To try runbooks here, install PowerShell 7 (pwsh)."
-        yield Result("PowerShell", "warn", "there is no pwsh on the PATH", cure)
+        fix = "Builds do without. To try runbooks here, install PowerShell 7 (pwsh)."
+        yield Result("PowerShell", "warn", "there is no pwsh on the PATH", fix)
         return
     code, answer = _answer(path, "-NoProfile", "-NonInteractive", "-Command", _ASK_POWERSHELL)
     versions = answer.split()
     if code != 0 or not versions:
-        cure = f"Start {path} by hand and read what it says, or install it anew."
-        yield Result("PowerShell", "fail", f"{path} does not answer: {answer[:200]}", cure)
+        fix = f"Start {path} by hand and read what it says, or install it anew."
+        yield Result("PowerShell", "fail", f"{path} does not answer: {answer[:200]}", fix)
         return
     yield Result("PowerShell", "ok", f"{versions[0]} at {path}")
     if len(versions) == 1:
-        cure = "Builds do without. To analyse scripts: Install-Module -Name PSScriptAnalyzer"
-        yield Result("PSScriptAnalyzer", "warn", "pwsh has no such module", cure)
+        fix = "Builds do without. To analyse scripts: Install-Module -Name PSScriptAnalyzer"
+        yield Result("PSScriptAnalyzer", "warn", "pwsh has no such module", fix)
     else:
         yield Result("PSScriptAnalyzer", "ok", versions[1])
 
@@ -132,9 +132,9 @@ def git(out: Path) -> Result:
     if attribute == "unset":
         return Result("Git", "ok", f"{setting}; scripts in {out.as_posix()}/ keep their line ends")
     found = f"{setting}; Git may change the line ends of scripts in {out.as_posix()}/"
-    cure = f"Add this line to .gitattributes: /{out.as_posix()}/** -text"
+    fix = f"Add this line to .gitattributes: /{out.as_posix()}/** -text"
     sure = attribute != "unspecified" or converts in ("true", "input")
-    return Result("Git", "fail" if sure else "warn", found, cure)
+    return Result("Git", "fail" if sure else "warn", found, fix)
 
 
 def writable(out: Path) -> Result:
@@ -143,8 +143,8 @@ def writable(out: Path) -> Result:
         with tempfile.TemporaryFile(dir=_existing(out)):
             pass
     except OSError as error:
-        cure = "Correct its rights, or build to another folder with --out."
-        return Result("output", "fail", f"{out}: {error.strerror}", cure)
+        fix = "Correct its rights, or build to another folder with --out."
+        return Result("output", "fail", f"{out}: {error.strerror}", fix)
     return Result("output", "ok", f"{out.as_posix()}/ can be written")
 
 
@@ -153,7 +153,7 @@ def locks(out: Path) -> Result:
 
     On Windows a scanner that opens what was just written makes this fail for a moment.
     """
-    cure = (
+    fix = (
         "Most often a virus scanner holds new files open. A build waits three seconds for it; "
         f"ask for an exception for {out.as_posix()}/."
     )
@@ -162,13 +162,13 @@ def locks(out: Path) -> Result:
         with tempfile.TemporaryDirectory(dir=_existing(out), prefix=".doctor-") as folder:
             held = sum(not _replaced(Path(folder), number) for number in range(ROUNDS))
     except OSError as error:
-        return Result("locks", "fail", f"no file could be replaced: {error.strerror}", cure)
+        return Result("locks", "fail", f"no file could be replaced: {error.strerror}", fix)
     seconds = time.monotonic() - begun
     found = f"{ROUNDS - held} of {ROUNDS} files were replaced at once, in {seconds:.1f} s"
     if held == ROUNDS:
-        return Result("locks", "fail", found, cure)
+        return Result("locks", "fail", found, fix)
     slow = held or seconds > SLOW_SECONDS
-    return Result("locks", "warn", found, cure) if slow else Result("locks", "ok", found)
+    return Result("locks", "warn", found, fix) if slow else Result("locks", "ok", found)
 
 
 def _replaced(folder: Path, number: int) -> bool:

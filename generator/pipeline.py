@@ -17,9 +17,9 @@ from generator.findings import Finding, FindingsError, ordered
 from generator.templating.templates import TemplateTree
 
 if TYPE_CHECKING:
-    from generator.built import Build, RenderedRunbook
-    from generator.model import Inventory
-    from generator.planned import Phase, Plan, Product
+    from generator.model.build import Build, RenderedRunbook
+    from generator.model.inventory import Inventory
+    from generator.model.plan import Phase, Plan, Product
 
 
 def load(path: Path, tree: TemplateTree) -> Inventory:
@@ -86,8 +86,8 @@ def stream(path: Path, tree: TemplateTree, limit: Sequence[str] = ()) -> Build:
 
     The whole change is made and checked in any case; `limit` then picks hosts or runbooks of it.
     """
-    from generator.built import Scripts
-    from generator.rendering import limit as parts
+    from generator.model.build import Scripts
+    from generator.rendering import selection as parts
 
     with _told(tree):
         built = _stream(path, tree)
@@ -121,7 +121,7 @@ def _told(tree: TemplateTree) -> Iterator[None]:
 
 
 def _merged(made: Iterable[Finding], linted: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Both, but one finding where both name the same line: lint knows the column and a cure."""
+    """Both, but one finding where both name the same line: lint knows the column and a fix."""
     places = {_place(finding) for finding in linted}
     return ordered([*linted, *(one for one in made if _place(one) not in places)])
 
@@ -165,6 +165,6 @@ def _planned(inventory: Inventory, products: Sequence[Product], tree: TemplateTr
 
 
 def _load(path: Path, tree: TemplateTree) -> Inventory:
-    from generator.reading import inventory
+    from generator.inventory import reader
 
-    return inventory.load_inventory(path, tree)
+    return reader.load_inventory(path, tree)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-# The one beside this file, before tests/package, which has another, comes onto the path.
+# The one beside this file, before tests/unit/package, which has another, comes onto the path.
 import builders  # noqa: F401
 import pytest
 from hypothesis import settings
-from tools import NOW
+from programs import NOW
 
 from generator.cli import build, read, validate
 

@@ -1,4 +1,4 @@
-"""The command line: options, one call into the pipeline, one answer. No decisions of its own.
+"""The command line: options, calls into the stages, one answer; it judges nothing itself.
 
 Data goes to standard output, messages to standard error. `COMMANDS` in group.py names every
 command with its module; a module is imported when its command runs, so that `--help` is instant.

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import click
 
-from generator import pipeline, terminal
-from generator.built import Build
-from generator.cli import screen
+from generator import pipeline
+from generator.cli import screen, terminal
 from generator.cli.options import (
     inventory_argument,
     now,
@@ -18,8 +17,9 @@ from generator.cli.options import (
     template_tree,
     templates_option,
 )
+from generator.model.build import Build
+from generator.output import bundle, differences
 from generator.templating.templates import TemplateTree
-from generator.writing import bundle, differences
 
 DIFFERS = 1
 

@@ -16,16 +16,16 @@ COMMANDS = {
     "build": ("generator.cli.build", "Write the runbooks, or tell what would change."),
     "lint": ("generator.cli.lint", "Check templates, and the scripts made from them."),
     "schema": ("generator.cli.project", "Write the JSON Schema of inventories, for editors."),
-    "doctor": ("generator.cli.project", "Check this machine and this project, with cures."),
+    "doctor": ("generator.cli.project", "Check this machine and this project, with fixes."),
     "completion": ("generator.cli.project", "Write the completion script of a shell."),
-    "sign": ("generator.signing.commands", "Sign scripts, or a folder that a build wrote."),
+    "sign": ("generator.cli.sign", "Sign scripts, or a folder that a build wrote."),
     "verify": ("generator.cli.package", "Verify scripts, a built folder or a package."),
-    "inspect": ("generator.signing.commands_read", "Show what stands in signatures."),
-    "strip": ("generator.signing.commands", "Take signatures away."),
-    "digest": ("generator.signing.commands", "Write a request for a signing station."),
-    "attach": ("generator.signing.commands", "Put the signatures of a request into scripts."),
-    "timestamp": ("generator.signing.commands", "Add timestamps to signed scripts."),
-    "expiring": ("generator.signing.commands_read", "List signatures that end soon."),
+    "inspect": ("generator.cli.signatures", "Show signature details."),
+    "strip": ("generator.cli.sign", "Remove signatures."),
+    "digest": ("generator.cli.sign", "Write a request for a signing station."),
+    "attach": ("generator.cli.sign", "Put the signatures of a request into scripts."),
+    "timestamp": ("generator.cli.sign", "Add time stamps to signed scripts."),
+    "expiring": ("generator.cli.signatures", "List signatures that expire soon."),
     "package": ("generator.cli.package", "Seal a signed folder into one file."),
     "reproduce": ("generator.cli.package", "Render a package again and compare."),
 }
@@ -45,6 +45,15 @@ class LazyGroup(click.Group):
             return None
         found: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
         return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command of a line; an unknown one is told with the name that was probably meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(error.command_name, None, COMMANDS, ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The list at the end of the help."""

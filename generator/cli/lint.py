@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from generator import codes, pipeline, terminal
-from generator.cli import screen
+from generator import pipeline
+from generator.cli import screen, terminal
 from generator.cli.options import (
     FINDING_FORMATS,
     InventoryFile,
@@ -17,7 +17,8 @@ from generator.cli.options import (
     templates_option,
 )
 from generator.errors import UsageError
-from generator.reading.schema_sentences import did_you_mean
+from generator.lint import codes
+from generator.schema.messages import did_you_mean
 
 
 @click.command()

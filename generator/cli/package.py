@@ -8,8 +8,12 @@ from typing import Any
 
 import click
 
-from generator import __version__, terminal
+from generator import __version__
+from generator.cli import answers, signatures, terminal
+from generator.cli import signing_inputs as inputs
+from generator.cli import signing_options as shared
 from generator.cli.options import template_tree, templates_option
+from generator.cli.signing_options import CertificateOptions, KeyOptions, TrustOptions
 from generator.errors import IntegrityError, UsageError
 from generator.files import atomic, named
 from generator.package import contents, make
@@ -17,10 +21,9 @@ from generator.package import reproduce as again
 from generator.package import verify as packages
 from generator.package.reproduce import NotReproducibleError
 from generator.package.verify import Answer
-from generator.signing import answers, commands_read, preflight
 from generator.signing import folder as folders
-from generator.signing import options as shared
 from generator.signing.errors import PolicyError
+from generator.signing.trust import preflight
 from generator.signing.verify import Trust
 
 
@@ -28,16 +31,16 @@ from generator.signing.verify import Trust
 @shared.paths
 @shared.trust_options
 @shared.form
-def verify(paths: tuple[Path, ...], form: str, **options: Any) -> int:
+def verify(paths: tuple[Path, ...], form: str, trusted: TrustOptions) -> int:
     """Verify scripts, the folder out/NAME, or a package, packed or unpacked.
 
     Ends with 0 when everything is good, 3 when something is not what was signed, 4 when the signer
     is not one to accept.
     """
-    trust = shared.trust(options)
+    trust = inputs.trust(trusted)
     found = [_is_package(path) for path in paths]
     if not any(found):
-        return commands_read.verified(paths, trust, form)
+        return signatures.verified(paths, trust, form)
     if not all(found):
         raise UsageError("verify either packages or scripts and folders, not both at once")
     return max(_verify(path, trust, form) for path in paths)
@@ -64,27 +67,30 @@ def verify(paths: tuple[Path, ...], form: str, **options: Any) -> int:
 @shared.dry_run
 def package(
     folder: Path,
+    *,
     inventory: Path,
     templates: Path | None,
     output: Path | None,
     dry_run: bool,
-    **options: Any,
+    evidence: tuple[Path, ...],
+    key_place: KeyOptions,
+    signature: CertificateOptions,
 ) -> None:
     """Seal the signed folder out/NAME into one file that proves itself.
 
     The key must be the one that signed the scripts. The same folder, inputs and key give the same
     bytes, as far as the key does (RSA always).
     """
-    evidence = {path.name: named.read(path) for path in options["evidence"]}
-    if len(evidence) != len(options["evidence"]):
+    read = {path.name: named.read(path) for path in evidence}
+    if len(read) != len(evidence):
         raise UsageError("two files of evidence have the same name")
     folder = folders.load(folder).path
     target = output or folder.with_name(f"{folder.name}.zip")
-    with shared.identity(options) as identity:
-        ecdsa = options["allow_ecdsa"]
-        for warning in preflight.check(identity.certificate, shared.time(None), allow_ecdsa=ecdsa):
+    with inputs.identity(key_place, signature.certificates) as identity:
+        ecdsa = signature.allow_ecdsa
+        for warning in preflight.check(identity.certificate, inputs.time(None), allow_ecdsa=ecdsa):
             terminal.say(f"warning: {warning}")
-        data = make.make(folder, inventory, template_tree(templates), identity, evidence)
+        data = make.make(folder, inventory, template_tree(templates), identity, read)
     if not dry_run:
         atomic.write(target, data)
     terminal.say(f"{target}: {len(data)} bytes{', not written' if dry_run else ''}.")
@@ -98,14 +104,14 @@ def package(
     is_flag=True,
     help="End with 0 also where no --anchors and no --signer says whom to trust.",
 )
-def reproduce(package: Path, *, allow_untrusted: bool, **options: Any) -> int:
+def reproduce(package: Path, *, allow_untrusted: bool, trusted: TrustOptions) -> int:
     """Verify PACKAGE, then render it again from the inputs in it and compare byte for byte.
 
     What is not as it was sealed is not rendered. The inputs are rendered in a process of its own,
     with limits on time, memory and files. Ends with 3 or 4 as verify does, with 4 also when nobody
     was named to trust, and with 5 when something differs.
     """
-    trust = shared.trust(options)
+    trust = inputs.trust(trusted)
     vouched = bool(trust.anchors or trust.signers)
     lines, code = _reproduced(package, trust, vouched=vouched)
     if not vouched:

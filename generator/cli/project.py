@@ -9,8 +9,7 @@ from pathlib import Path
 import click
 from click.shell_completion import get_completion_class
 
-from generator import terminal
-from generator.cli import screen
+from generator.cli import screen, terminal
 from generator.cli.group import cli
 from generator.cli.options import (
     AnyPath,
@@ -49,7 +48,7 @@ def schema(*, templates: Path | None, output: Path | None, dry_run: bool) -> Non
     No network is needed. Write it anew after an update or a change in templates/. It cannot say
     all that `runbook validate` says.
     """
-    from generator.reading import schema_export  # noqa: PLC0415 - doctor and completion do without
+    from generator.inventory import schema_export  # noqa: PLC0415 - doctor and completion do without
 
     text = schema_export.text(template_tree(templates))
     if output is None:
@@ -84,8 +83,8 @@ def doctor(*, templates: Path | None, out: Path, form: str) -> int:
         if form == "text":
             state = terminal.style(f"{result.state:<5}", fg=_COLOURS[result.state])
             terminal.tell(terminal.joined(state, f" {result.check}: {result.found}"))
-            if result.cure:
-                terminal.tell(f"      {result.cure}")
+            if result.fix:
+                terminal.tell(f"      {result.fix}")
     if form == "json":
         terminal.write(json.dumps({"checks": [asdict(one) for one in results]}, indent=2) + "\n")
     return FAILED if any(result.state == "fail" for result in results) else 0

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from generator import pipeline, terminal
-from generator.cli import screen
+from generator import pipeline
+from generator.cli import screen, terminal
 from generator.cli.options import (
     format_option,
     inventory_argument,
@@ -16,8 +16,8 @@ from generator.cli.options import (
     template_tree,
     templates_option,
 )
-from generator.planning import graph as drawing
-from generator.writing import report
+from generator.documents import graph as drawing
+from generator.documents import plan_listing
 
 
 @click.command()
@@ -35,9 +35,9 @@ def plan(*, inventory: Path, templates: Path | None, strict: bool, form: str) ->
         built = pipeline.stream(inventory, template_tree(templates))
     screen.warn(pipeline.warnings(built.plan, now(), strict=strict))
     if form == "json":
-        terminal.write(report.plan_json(built))
+        terminal.write(plan_listing.plan_json(built))
     else:
-        terminal.tell(*report.plan_lines(built))
+        terminal.tell(*plan_listing.plan_lines(built))
 
 
 @click.command()

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from generator import terminal
+from generator.cli import terminal
+from generator.cli.terminal import colour, prepare, say
 from generator.findings import Finding, report
-from generator.terminal import colour, prepare, say
 
 if TYPE_CHECKING:
     from generator.templating.templates import TemplateTree
@@ -57,7 +57,8 @@ def show(findings: Sequence[Finding], form: str, tree: TemplateTree, nothing: st
     `nothing` is the message when there are none.
     """
     if form != "text":
-        from generator import codes, formats  # noqa: PLC0415 - only these formats need the rules
+        from generator.cli import formats  # noqa: PLC0415 - only these formats need the rules
+        from generator.lint import codes  # noqa: PLC0415 - only these formats need the rules
 
         terminal.write(formats.FORMATS[form](findings, codes.every(tree) if findings else {}))
     elif findings:

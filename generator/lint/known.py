@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from generator.reading.references import Registry, Schema, resolve
+from generator.schema.references import Registry, Schema, resolve
 
 Scalar: TypeAlias = str | int | float | bool | None
 

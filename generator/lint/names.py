@@ -14,7 +14,7 @@ from generator.lint import comparisons, known
 from generator.lint.comparisons import Constant, RightSide, Side
 from generator.lint.known import ANY, NUMBER, TEXT, Known, either
 from generator.lint.shown import text
-from generator.reading.schema_sentences import did_you_mean
+from generator.schema.messages import did_you_mean
 
 _MAPPING_METHODS = {"get", "items", "keys", "values"}
 _SAME = {"list", "reject", "rejectattr", "reverse", "select", "selectattr", "sort", "unique"}

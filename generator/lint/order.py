@@ -15,10 +15,10 @@ from jinja2 import nodes
 
 from generator.findings import Finding, FindingsError
 from generator.lint.effects import Effects, of_step
-from generator.lint.files import mappings, read
+from generator.lint.yaml_files import mappings, read
 from generator.planning import roles
-from generator.reading import schema
-from generator.reading.yaml_source import Document
+from generator.schema import validator
+from generator.schema.yaml_source import Document
 from generator.syntax import catalogue
 from generator.templating.templates import SPINE, RefusedNameError, TemplateTree
 
@@ -78,7 +78,7 @@ def _commands(tree: TemplateTree, name: str) -> Any:
     document, form = read(tree, f"{name}/cmdlets.yml"), read(tree, f"{SPINE}/cmdlets.schema.yml")
     if document is not None and form is not None:
         with suppress(FindingsError):
-            return schema.judged(document, form.data).data
+            return validator.judged(document, form.data).data
     return None
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from generator.findings import FindingsError
-from generator.lint.files import mappings, read
+from generator.inventory import reader
 from generator.lint.known import ANY, TEXT, Known, at, either, from_schema
-from generator.reading import inventory, schema_files
+from generator.lint.yaml_files import mappings, read
+from generator.schema import schema_files
 from generator.templating.templates import SPINE, TemplateTree
 
 _LAST = re.compile(r"\.?[^.\[\]]+\[[^\]]*\]$")
@@ -71,7 +72,7 @@ def load(tree: TemplateTree, sound: bool) -> Vocabulary | None:
     """
     try:
         registry = schema_files.load_registry(tree)
-        whole = inventory.inventory_schema(tree, registry)
+        whole = reader.inventory_schema(tree, registry)
     except FindingsError:
         return None
     known = from_schema(whole, f"{SPINE}/schema.yml", registry)

@@ -15,9 +15,9 @@ from typing import Any
 
 from generator import __version__
 from generator.errors import IntegrityError
+from generator.output import manifest
 from generator.signing.verify import SignerFacts
 from generator.untrusted import document
-from generator.writing import manifest
 
 NAME = "package.json"
 SEAL = "package.json.p7s"

@@ -8,6 +8,7 @@ from pathlib import Path
 from generator import pipeline
 from generator.errors import IntegrityError, UsageError
 from generator.files import named, names
+from generator.output import manifest
 from generator.package import contents, reproduce, verifier
 from generator.signing import folder as folders
 from generator.signing import signer as signing
@@ -17,7 +18,6 @@ from generator.signing.signer import Identity, ScriptSigner
 from generator.templating.templates import TemplateTree
 from generator.untrusted import archive
 from generator.untrusted import folder as untrusted
-from generator.writing import manifest
 
 
 def make(

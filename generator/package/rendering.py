@@ -10,9 +10,9 @@ from collections import deque
 from pathlib import Path
 
 from generator import pipeline
+from generator.output import bundle
 from generator.templating.templates import TemplateTree
 from generator.untrusted import process
-from generator.writing import bundle
 
 
 def digests(arguments: list[str]) -> dict[str, str]:

@@ -6,13 +6,13 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from generator import signature_block
 from generator.errors import GeneratorError, IntegrityError
+from generator.files import signature_block
+from generator.output import manifest
 from generator.package import contents
 from generator.signing import verify
 from generator.untrusted import document, folder, process
 from generator.untrusted.process import Limits, StoppedError, WorkError
-from generator.writing import manifest
 
 _INPUTS = f"{contents.INPUTS}/"
 _TEMPLATES = f"{_INPUTS}templates"

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from generator import __version__, signature_block
+from generator import __version__
 from generator.errors import IntegrityError
-from generator.files import named, names
+from generator.files import named, names, signature_block
+from generator.output import manifest
 from generator.package import contents, verifier
 from generator.package.contents import Contents
 from generator.signing import verify as signatures
 from generator.signing.codes import Code
 from generator.signing.verify import Trust, Verification
 from generator.untrusted import archive, document, folder, limits
-from generator.writing import manifest
 
 _OWN = (contents.NAME, contents.SEAL, contents.VERIFIER)
 

@@ -1,1 +1,1 @@
-"""The order of work: runbooks of the roles on hosts, their gates, the way back, their texts."""
+"""The order of work: runbooks of the roles on hosts, their gates, the rollback, their texts."""

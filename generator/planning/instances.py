@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from generator.model import Host
-from generator.planned import NeedDefinition, RunbookDefinition
+from generator.model.inventory import Host
+from generator.model.plan import NeedDefinition, RunbookDefinition
 
 Key: TypeAlias = tuple[int, int, int, int]
 """Place of the phase, of the product, of the runbook in its product, of the host in its role."""

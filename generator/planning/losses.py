@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from generator.findings import Finding, FindingsError
-from generator.planned import Product, RunbookDefinition
+from generator.model.plan import Product, RunbookDefinition
 from generator.planning.instances import Edge, Instance, Key
 
 

@@ -15,8 +15,8 @@ from heapq import heappop, heappush
 from typing import Any
 
 from generator.findings import Finding, FindingsError
-from generator.model import Host, Inventory
-from generator.planned import (
+from generator.model.inventory import Host, Inventory
+from generator.model.plan import (
     Need,
     NeedDefinition,
     Phase,
@@ -27,7 +27,7 @@ from generator.planned import (
     RunbookDefinition,
     StepDefinition,
 )
-from generator.planning import losses, undo
+from generator.planning import losses, rollback
 from generator.planning.instances import Edge, Instance, Key
 from generator.planning.texts import runbook_texts
 from generator.templating import expressions
@@ -58,7 +58,7 @@ def make(
         _runbook(one, numbers[one.key], needs.of(edges[one.key], ids), ids[one.key])
         for one in ordered
     )
-    backward, forward = undo.make(forward, lambda one: _notices(one, inventory))
+    backward, forward = rollback.make(forward, lambda one: _notices(one, inventory))
     return runbook_texts(Plan(inventory, forward, backward), present)
 
 

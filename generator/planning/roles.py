@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 
 from generator.findings import Finding, FindingsError
-from generator.planned import (
+from generator.model.plan import (
     NeedDefinition,
     Phase,
     Product,
@@ -18,9 +18,9 @@ from generator.planned import (
     StepDefinition,
     StepTexts,
 )
-from generator.planning import role_mistakes
-from generator.reading import schema, yaml_source
-from generator.templating import mistakes
+from generator.planning import role_checks
+from generator.schema import validator, yaml_source
+from generator.templating import errors
 from generator.templating.templates import SPINE, RefusedNameError, TemplateTree, beside
 
 _FLAGS = (
@@ -39,7 +39,7 @@ def load_products(tree: TemplateTree, environment: jinja2.Environment) -> tuple[
     reader = _Reader(tree, environment)
     products = [reader.product(name) for name in tree.products()]
     if not reader.findings:
-        reader.findings += role_mistakes.check_references(
+        reader.findings += role_checks.check_references(
             products, {p.band for p in load_phases(tree)}
         )
     if reader.findings:
@@ -59,7 +59,7 @@ def load_go(tree: TemplateTree, environment: jinja2.Environment) -> StepDefiniti
 def load_phases(tree: TemplateTree) -> tuple[Phase, ...]:
     """The bands of the forward numbering, in order; raises FindingsError with all mistakes."""
     form = _read(tree, f"{SPINE}/phases.schema.yml").data
-    document = schema.judged(_read(tree, f"{SPINE}/phases.yml"), form)
+    document = validator.judged(_read(tree, f"{SPINE}/phases.yml"), form)
     findings: list[Finding] = []
     bands = [item["band"] for item in document.data]
     for index, (band, above) in enumerate(zip(bands[1:], bands, strict=False), start=1):
@@ -125,8 +125,8 @@ class _Reader:
             self.step(f"{product}/{role[0]}", item, document, (*place, "steps", index))
             for index, item in enumerate(data["steps"])
         )
-        self.findings += role_mistakes.repeated_ids(steps, document, place)
-        self.findings += role_mistakes.following(steps, document, place)
+        self.findings += role_checks.repeated_ids(steps, document, place)
+        self.findings += role_checks.following(steps, document, place)
         needs = tuple(
             NeedDefinition(
                 item["runbook"],
@@ -168,15 +168,13 @@ class _Reader:
             template = step_file(folder, data)
         except RefusedNameError as error:
             self.findings.append(
-                role_mistakes.finding_at(document, (*place, "file"), "T217", str(error))
+                role_checks.finding_at(document, (*place, "file"), "T217", str(error))
             )
         if template and not _WITHOUT_FILE & data.keys():
             known = len(self.findings)
             blocks = self._blocks(template, document, (*place, "id"))
             if len(self.findings) == known:
-                self.findings += role_mistakes.block_mistakes(
-                    data, blocks, template, document, place
-                )
+                self.findings += role_checks.block_mistakes(data, blocks, template, document, place)
         return StepDefinition(
             id=data["id"],
             template=template,
@@ -200,16 +198,16 @@ class _Reader:
             return frozenset(self.environment.get_template(template).blocks)
         except jinja2.TemplateNotFound as error:
             message = f"there is no step file templates/{error.name}"
-            self.findings.append(role_mistakes.finding_at(document, place, "T201", message))
+            self.findings.append(role_checks.finding_at(document, place, "T201", message))
         except (jinja2.TemplateError, FindingsError) as error:
-            self.findings += mistakes.loading(error, template)
+            self.findings += errors.loading(error, template)
         return frozenset()
 
     def _checked(self, name: str, kind: str) -> yaml_source.Document | None:
         """A document that follows its schema, or None with its mistakes among the findings."""
         form = f"{SPINE}/{kind}.schema.yml"
         try:
-            return schema.judged(_read(self.tree, name), _read(self.tree, form).data)
+            return validator.judged(_read(self.tree, name), _read(self.tree, form).data)
         except FindingsError as error:
             self.findings += error.findings
             return None

@@ -12,8 +12,8 @@ from typing import Any
 
 from generator import progress
 from generator.findings import Finding, FindingsError
-from generator.model import Values
-from generator.planned import Plan, Product, Runbook, Step, StepDefinition, StepTexts
+from generator.model.inventory import Values
+from generator.model.plan import Plan, Product, Runbook, Step, StepDefinition, StepTexts
 from generator.templating import expressions
 
 _OWN = {"host", "runbook"}

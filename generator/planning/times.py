@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from generator.findings import Finding
-from generator.planned import Plan, Runbook
+from generator.model.plan import Plan, Runbook
 
 
 class Times:

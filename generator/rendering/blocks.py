@@ -8,9 +8,9 @@ from typing import Any
 import jinja2
 from jinja2.runtime import Context
 
-from generator.built import Piece
 from generator.findings import Finding, FindingsError
-from generator.templating import environment, mistakes, refusals
+from generator.model.build import Piece
+from generator.templating import environment, errors, refusals
 from generator.templating.marks import Marked
 from generator.templating.templates import SPINE, TemplateTree
 
@@ -46,7 +46,7 @@ class Blocks:
         try:
             return self._environment.get_template(name)
         except jinja2.TemplateError as error:
-            raise FindingsError(mistakes.loading(error, name)) from None
+            raise FindingsError(errors.loading(error, name)) from None
 
     def raise_findings(self) -> None:
         """Raises FindingsError when there were mistakes; each counts once."""
@@ -58,7 +58,7 @@ class Blocks:
             return environment.render_block(template, name, known)
         except Exception as error:
             # Whatever a template does wrong is a mistake with a line, no bug of this program.
-            found = mistakes.rendering(error, template, self._tree)
+            found = errors.rendering(error, template, self._tree)
             if refusals.code_of(error) in refusals.LIMITS:
                 # The same step of every other server would take as long.
                 raise FindingsError([*self.findings, *found]) from None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from generator.built import Piece
-from generator.planned import Runbook
+from generator.model.build import Piece
+from generator.model.plan import Runbook
 from generator.rendering.blocks import Blocks
 from generator.syntax.tree import parse
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from generator.built import Piece
-from generator.planned import Plan, Runbook
+from generator.model.build import Piece
+from generator.model.plan import Plan, Runbook
 from generator.rendering.blocks import Blocks
 from generator.templating.templates import SPINE
 

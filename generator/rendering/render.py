@@ -13,13 +13,13 @@ from functools import lru_cache
 from typing import Any
 
 from generator import progress
-from generator.built import Build, Launcher, Piece, RenderedRunbook, Scripts, Summary
-from generator.planned import Plan, Product, Runbook, Step, StepDefinition
-from generator.rendering import facts, launcher
+from generator.model.build import Build, Launcher, Piece, RenderedRunbook, Scripts, Summary
+from generator.model.plan import Plan, Product, Runbook, Step, StepDefinition
+from generator.rendering import context, launcher
 from generator.rendering.blocks import Blocks
 from generator.rendering.engine import EngineParts
 from generator.rendering.spool import Spool
-from generator.rendering.used import UsedCommands
+from generator.rendering.used_commands import UsedCommands
 from generator.templating import marks, powershell
 from generator.templating.marks import Marked
 from generator.templating.templates import SPINE, TemplateTree
@@ -77,8 +77,8 @@ class Renderer:
                 used.add(runbook, texts)
                 aside.put(texts)
             self._blocks.raise_findings()
-            for (runbook, after), texts in zip(facts.with_next(self._plan), aside, strict=True):
-                names = facts.runbook_names(self._plan, runbook, after, used.of(runbook))
+            for (runbook, after), texts in zip(context.with_next(self._plan), aside, strict=True):
+                names = context.runbook_names(self._plan, runbook, after, used.of(runbook))
                 work = _pieces(runbook, texts)
                 parts = self._parts.of(runbook, used.called_by(runbook))
                 script = self._script(runbook, (*work, *parts), names, wanted.pop(runbook.id))
@@ -98,12 +98,12 @@ class Renderer:
 
         And of each step the text of what it wants, for the plan: what is approved is what is shown.
         """
-        names = facts.step_names(self._plan, runbook)
+        names = context.step_names(self._plan, runbook)
         blocks = self._blocks.render(_shell(runbook), _PRODUCT_BLOCKS, names)
-        parts = {**facts.product_names(runbook), "blocks": blocks}
+        parts = {**context.product_names(runbook), "blocks": blocks}
         texts, wanted = [self._spine("product", parts)], []
         for step in runbook.steps:
-            blocks = self._step_blocks(step, facts.names_of_step(names, step.definition))
+            blocks = self._step_blocks(step, context.names_of_step(names, step.definition))
             texts.append(self._step(runbook, step, blocks))
             wanted.append(_dedented(blocks.get("wanted", "")))
         return texts, tuple(wanted)
@@ -123,7 +123,7 @@ class Renderer:
         if not (step.acts or "wait" in step.flags):
             return ""
         made_for = self._forward.get(runbook.undoes or "", runbook)
-        names = facts.names_of_step(facts.step_names(self._plan, made_for), step)
+        names = context.names_of_step(context.step_names(self._plan, made_for), step)
         blocks = self._blocks.render(step.template, step.blocks, names) if step.blocks else {}
         wanted = _RECORDED if step.changes else ("wanted", "read", "apply")
         parts = [step.id, *(marks.text_of(blocks[name]) for name in wanted if name in blocks)]
@@ -134,7 +134,7 @@ class Renderer:
         undone = bool(runbook.undoes) and definition.changes
         bodies = _BODIES[undone]
         parts = {
-            **facts.step_heading(runbook, step),
+            **context.step_heading(runbook, step),
             "text_hash": self._text_hash(runbook, definition),
             "follows": list(definition.follows),
             "flags": [

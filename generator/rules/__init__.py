@@ -9,12 +9,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from generator.built import Build, Scripts
-from generator.model import Values
-from generator.planned import Product
-from generator.reading import schema, yaml_source
-from generator.rules import answers, commands, dotnet, files, judge, language, lines, steps, values
+from generator.model.build import Build, Scripts
+from generator.model.inventory import Values
+from generator.model.plan import Product
+from generator.rules import (
+    answers,
+    checker,
+    commands,
+    dotnet,
+    files,
+    language,
+    lines,
+    steps,
+    values,
+)
 from generator.rules.rule import RULES, Rule
+from generator.schema import validator, yaml_source
 from generator.templating.templates import SPINE, TemplateTree
 
 __all__ = [
@@ -31,7 +41,7 @@ def check(build: Build, products: Sequence[Product], tree: TemplateTree) -> Buil
     can be taken back.
     """
     base = base_commands(tree)
-    made = partial(judge.check, build, products, base, tree)
+    made = partial(checker.check, build, products, base, tree)
     return replace(build, rendered=Scripts(len(build.rendered), made))
 
 
@@ -44,7 +54,7 @@ def base_commands(tree: TemplateTree) -> Values:
     form = yaml_source.load_template(tree, f"{SPINE}/cmdlets.schema.yml")
     if document is None:
         return {}
-    data: Values = (schema.judged(document, form.data) if form else document).data
+    data: Values = (validator.judged(document, form.data) if form else document).data
     return data
 
 

@@ -1,5 +1,6 @@
-"""Authenticode for scripts: sign, verify, timestamp, on cryptography alone.
+"""Authenticode for scripts: sign, verify, add time stamps, on `cryptography` alone.
 
-Bytes in, bytes out; `commands` is the only module that knows files and the command line. Import
-what is used from its module: the package itself imports nothing, so that `--help` stays quick.
+`signer` and `verify` take bytes and return bytes; `batch` and `folder` apply them to files. Keys on
+tokens need the extra `pkcs11`. Import what is used from its module: the package itself imports
+nothing, so that `--help` stays quick.
 """

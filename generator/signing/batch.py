@@ -12,13 +12,13 @@ from threading import Event
 
 from generator.errors import UsageError
 from generator.files import atomic, named
-from generator.signature_block import Style
+from generator.files.signature_block import Style
+from generator.output import manifest
 from generator.signing import folder as folders
 from generator.signing.codes import Code
 from generator.signing.errors import IntegrityError, RefusedError
 from generator.signing.folder import Folder
 from generator.signing.script import style_of
-from generator.writing import manifest
 
 Turn = Callable[[bytes, Style], bytes]
 """New bytes for the bytes of a file; the same bytes for a file that stays."""

@@ -12,11 +12,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from generator.errors import IntegrityError, UsageError
-from generator.files import below, names
+from generator.files import below, folder_swap, names
 from generator.files.below import TooDeepError
+from generator.output import manifest
 from generator.untrusted import document, limits
 from generator.untrusted import folder as untrusted
-from generator.writing import manifest, swap
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,23 +111,25 @@ def replace(folder: Folder, changed: Mapping[str, bytes]) -> None:
     written[manifest.SUMS] = manifest.sums(record, written[manifest.NAME])
 
     try:
-        with swap.alone(folder.path):
+        with folder_swap.alone(folder.path):
             before = load(folder.path)
             if before.record != folder.record or problems(before):
                 raise IntegrityError(
                     f"{folder.path}: somebody changed this folder meanwhile; nothing was written"
                 )
-            with swap.growing(folder.path) as new:
+            with folder_swap.growing(folder.path) as new:
                 _fill(new, folder.path, written)
-                swap.replace(folder.path)
+                folder_swap.replace(folder.path)
     except OSError as error:
-        raise swap.unwritable(folder.path, error) from error
+        raise folder_swap.unwritable(folder.path, error) from error
 
 
 def _fill(new: Path, old: Path, written: Mapping[str, bytes]) -> None:
     # What is nested too deep to be copied is refused before anything is.
     deque(below.entries(old), maxlen=0)
-    shutil.copytree(old, new, symlinks=True, copy_function=swap.second_name, dirs_exist_ok=True)
+    shutil.copytree(
+        old, new, symlinks=True, copy_function=folder_swap.second_name, dirs_exist_ok=True
+    )
     for name, data in written.items():
         (new / name).unlink(missing_ok=True)
         (new / name).write_bytes(data)

@@ -26,9 +26,8 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from generator.errors import UsageError
-from generator.signing import cms, keys
-from generator.signing.algorithms import HASHES, Hash, check_signature, signature_identifier
-from generator.signing.chain import Certificates, load_certificates
+from generator.signing.cms import signed_data
+from generator.signing.cms.algorithms import HASHES, Hash, check_signature, signature_identifier
 from generator.signing.errors import (
     IntegrityError,
     KeyFileError,
@@ -36,7 +35,9 @@ from generator.signing.errors import (
     SignatureError,
     SigningError,
 )
+from generator.signing.keys import key_files
 from generator.signing.signer import Draft, Key, ScriptSigner
+from generator.signing.trust.chain import Certificates, load_certificates
 from generator.untrusted import document
 
 FORMAT = 2
@@ -102,7 +103,7 @@ def make(
 
 def answer(request: Request, key: Key) -> Request:
     """The same request with signatures; for the signing station. Raises SigningError."""
-    public = cms.public_key(request.certificates[0])
+    public = signed_data.public_key(request.certificates[0])
     identifier = signature_identifier(key.kind, request.hash)
 
     def signed(entry: Entry) -> Entry:
@@ -157,7 +158,7 @@ def signer_for(
     certificates: Certificates, used: Hash, program: str, address: str, **more: Any
 ) -> ScriptSigner:
     """What makes drafts and signatures for a request; raises UsageError for odd texts."""
-    kind = keys.family(cms.public_key(certificates[0]))
+    kind = key_files.family(signed_data.public_key(certificates[0]))
     return ScriptSigner(
         certificates[0], kind, certificates[1:], used=used, program=program, address=address, **more
     )

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePath
 
-from generator import signature_block
-from generator.signature_block import BlockError, Style
+from generator.files import signature_block
+from generator.files.signature_block import BlockError, Style
 from generator.signing.codes import Code
 from generator.signing.errors import RefusedError
 

@@ -8,15 +8,16 @@ from typing import Protocol
 from cryptography import x509
 from cryptography.hazmat import asn1
 
-from generator.signature_block import Style
-from generator.signing import authenticode, cms, structures, timestamp
+from generator.files.signature_block import Style
 from generator.signing import script as scripts
-from generator.signing.algorithms import SHA256, Hash
-from generator.signing.chain import Certificates
+from generator.signing.cms import authenticode, signed_data, structures
+from generator.signing.cms.algorithms import SHA256, Hash
+from generator.signing.cms.structures import Attribute
 from generator.signing.errors import IntegrityError, SigningError
 from generator.signing.script import Script
-from generator.signing.structures import Attribute
-from generator.signing.timestamp import Transport
+from generator.signing.trust import timestamp
+from generator.signing.trust.chain import Certificates
+from generator.signing.trust.timestamp import Transport
 from generator.signing.verify import Opened, open_signed
 
 
@@ -82,7 +83,7 @@ class ScriptSigner:
         self._transport = transport
         # Windows leaves the root out: the machine that verifies must have it anyway.
         others = _without_roots(chain)
-        self._envelope = cms.Envelope(
+        self._envelope = signed_data.Envelope(
             certificate,
             others,
             kind=kind,
@@ -161,19 +162,19 @@ def sign_detached(content: bytes, identity: Identity, used: Hash = SHA256) -> by
 
     Like that of a script it has no signing time: the same bytes give the same signature.
     """
-    envelope = cms.Envelope(
+    envelope = signed_data.Envelope(
         identity.certificate,
         _without_roots(identity.chain),
         kind=identity.key.kind,
         used=used,
-        content_type=cms.DATA,
+        content_type=signed_data.DATA,
     )
     attributes = envelope.signed_attributes(used.digest(content))
     signature = identity.key.sign(structures.encode(attributes), used)
     signed = envelope.signed_data(attributes, signature, None)
     try:
-        cms.signer(cms.unwrap(signed), (identity.certificate,)).check(
-            cms.DATA, used.digest(content)
+        signed_data.signer(signed_data.unwrap(signed), (identity.certificate,)).check(
+            signed_data.DATA, used.digest(content)
         )
     except IntegrityError as error:
         raise SigningError(
@@ -183,7 +184,9 @@ def sign_detached(content: bytes, identity: Identity, used: Hash = SHA256) -> by
 
 
 def _without_roots(chain: Certificates) -> Certificates:
-    return tuple(each for each in chain if cms.subject_of(each) != cms.issuer_of(each))
+    return tuple(
+        each for each in chain if signed_data.subject_of(each) != signed_data.issuer_of(each)
+    )
 
 
 def strip(data: bytes, style: Style = Style.HASH) -> bytes:
@@ -200,7 +203,7 @@ def add_timestamp(
     """
     opened = open_signed(data, style)
     stamp = timestamp.fetch(opened.signer.info.signature, transport, used)
-    block = cms.unwrap(opened.signature)
+    block = signed_data.unwrap(opened.signature)
     info = opened.signer.info
     kept = [
         each
@@ -218,7 +221,7 @@ def add_timestamp(
             unsigned_attributes=[*kept, stamp],
         )
     )
-    stamped = opened.script.with_signature(cms.wrap(block))
+    stamped = opened.script.with_signature(signed_data.wrap(block))
     if not is_stamped(open_signed(stamped, style)):
         raise SigningError("the stamped file does not hold the timestamp")
     return stamped

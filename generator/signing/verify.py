@@ -13,15 +13,16 @@ from functools import lru_cache
 
 from cryptography import x509
 
-from generator.signature_block import Style
-from generator.signing import authenticode, chain, cms, revocation, timestamp
+from generator.files.signature_block import Style
 from generator.signing import script as scripts
-from generator.signing.algorithms import Hash
-from generator.signing.chain import Certificates
+from generator.signing.cms import authenticode, signed_data
+from generator.signing.cms.algorithms import Hash
 from generator.signing.codes import Code
 from generator.signing.errors import IntegrityError, MalformedError, RefusedError, SignatureError
 from generator.signing.script import Script
-from generator.signing.timestamp import Stamp
+from generator.signing.trust import chain, revocation, timestamp
+from generator.signing.trust.chain import Certificates
+from generator.signing.trust.timestamp import Stamp
 
 _CLOCKS = timedelta(minutes=10)
 """By how much the clock here may be behind that of a time authority."""
@@ -92,7 +93,7 @@ class Signed:
     """A signature that was shown to belong to its content and to its certificate."""
 
     signature: bytes
-    signer: cms.Signer
+    signer: signed_data.Signer
     certificates: Certificates
     hash: Hash
 
@@ -151,10 +152,10 @@ def holds(data: bytes) -> bool:
 def _open(script: Script, answer: Verification) -> Opened:
     if script.signature is None:
         raise RefusedError(Code.NOT_SIGNED, "")
-    data = cms.unwrap(script.signature)
+    data = signed_data.unwrap(script.signature)
     content = authenticode.read_file_hash(data)
-    certificates = cms.certificates(data)
-    signer = cms.signer(data, certificates)
+    certificates = signed_data.certificates(data)
+    signer = signed_data.signer(data, certificates)
     answer.hash, answer.digest = content.hash.name, content.digest.hex()
     answer.signer = facts(signer.certificate)
     answer.nested = authenticode.NESTED_SIGNATURE in signer.unsigned
@@ -171,15 +172,15 @@ def _open(script: Script, answer: Verification) -> Opened:
 
 
 def _open_detached(signature: bytes, content: bytes, answer: Verification) -> Signed:
-    data = cms.unwrap(signature)
-    if data.content.type != cms.DATA or data.content.content is not None:
+    data = signed_data.unwrap(signature)
+    if data.content.type != signed_data.DATA or data.content.content is not None:
         raise MalformedError("this is no detached signature over data")
-    certificates = cms.certificates(data)
-    signer = cms.signer(data, certificates)
+    certificates = signed_data.certificates(data)
+    signer = signed_data.signer(data, certificates)
     answer.hash, answer.digest = signer.hash.name, signer.hash.digest(content).hex()
     answer.signer = facts(signer.certificate)
     try:
-        signer.check(cms.DATA, signer.hash.digest(content))
+        signer.check(signed_data.DATA, signer.hash.digest(content))
     except SignatureError as error:
         raise RefusedError(Code.BAD_SIGNATURE, str(error)) from error
     answer.integrity = True
@@ -204,7 +205,7 @@ def _judge(opened: Signed, trust: Trust, answer: Verification) -> None:
         )
         if trust.revoked:
             revocation.check(path, trust.revoked, answer.judged_at, trust.now)
-        answer.trusted = cms.subject_name(path[-1])
+        answer.trusted = signed_data.subject_name(path[-1])
     elif trust.revoked:
         raise RefusedError(
             Code.UNTRUSTED, "revocation lists can be used together with trusted CAs only"
@@ -257,9 +258,9 @@ def read_stamp(opened: Signed) -> Stamp | None:
 @lru_cache(maxsize=256)
 def facts(certificate: x509.Certificate) -> SignerFacts:
     """What a person wants to know of a certificate; raises MalformedError."""
-    with cms.foreign("a certificate whose fields cannot be read"):
+    with signed_data.foreign("a certificate whose fields cannot be read"):
         return SignerFacts(
-            subject=cms.subject_name(certificate),
+            subject=signed_data.subject_name(certificate),
             issuer=certificate.issuer.rfc4514_string(),
             serial_number=f"{certificate.serial_number:x}",
             thumbprint=chain.thumbprint(certificate),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from generator.model import Values
+from generator.model.inventory import Values
 
 _READING_VERBS = frozenset(
     {

@@ -14,7 +14,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from generator import signature_block
+from generator.files import signature_block
 from generator.templating.marks import BREAK, VALUE, WIDTH, WORDS, mark
 
 COMMENT_WIDTH = WIDTH - 12

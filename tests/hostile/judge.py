@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tools import pwsh
+from programs import pwsh
 
 SCRIPT = Path(__file__).with_name("judge.ps1")
 

@@ -20,7 +20,7 @@ import pytest
 import yaml
 from hostile.judge import Judge
 from hostile.strings import HOSTILE
-from tools import ROOT
+from programs import ROOT
 
 from generator import cli
 

@@ -45,7 +45,7 @@ class Falsehood:
     change: Callable[[dict[str, Any]], object] = _nothing
     prepare: Callable[[Lab], object] = _nothing
     fails: str = ""
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, Any] = field(default_factory=dict)
     words: tuple[str, ...] = YES
     done: bool = False
     wanted: tuple[str, ...] = ()

@@ -12,9 +12,9 @@ import pytest
 from lab import running, toy
 from lab.lab import Lab, Script, Scripts, Stages
 
+from generator.output.bundle import write
 from generator.pipeline import build
 from generator.templating.templates import TemplateTree
-from generator.writing.bundle import write
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 

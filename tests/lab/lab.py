@@ -25,7 +25,7 @@ from typing import Any
 
 from lab import running
 from lab.serving import Answer, typed
-from tools import pwsh
+from programs import pwsh
 
 ROOT = Path(__file__).resolve().parent
 BOOT = ROOT / "boot.ps1"
@@ -137,6 +137,7 @@ class Lab:
         self.scripts = scripts
         self.out = ""
         self.calls: list[str] = []
+        self.now: datetime
         if copy_of:
             shutil.copytree(copy_of.dir, folder, symlinks=True)
             self.now = copy_of.now

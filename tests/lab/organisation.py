@@ -8,7 +8,7 @@ from typing import Any
 
 from lab.lab import ROOT, Lab, Scripts
 
-from generator.planned import Plan
+from generator.model.plan import Plan
 
 SETUP = "HKLM:\\SOFTWARE\\Microsoft\\ExchangeServer\\v15\\Setup"
 FRONT_END = (

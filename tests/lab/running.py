@@ -15,7 +15,7 @@ from pathlib import Path
 
 from lab.events import Job
 from lab.serving import Answer, Run, Server, nobody
-from tools import pwsh
+from programs import pwsh
 
 LIMIT = 120.0
 """Seconds after which a run counts as hanging."""

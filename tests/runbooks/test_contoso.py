@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from lab.lab import YES, Lab, Script, Scripts
 from lab.organisation import lab_of
-from tools import ROOT, pwsh
+from programs import ROOT, pwsh
 
 from generator import pipeline
+from generator.output.bundle import write
 from generator.templating.templates import TemplateTree
-from generator.writing.bundle import write
 
 TREE = TemplateTree.for_project()
 DOMAIN = "S-1-5-21-2127521184-1604012920-1887927527"

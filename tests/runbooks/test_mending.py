@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from generator import pipeline
-from generator.built import Build
+from generator.model.build import Build
 from generator.templating.templates import TemplateTree
 
 ROOT = Path(__file__).resolve().parent.parent.parent

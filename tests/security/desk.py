@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import records
 from signing import makers
 
 from generator import cli
-from generator.writing import manifest
+from generator.output import manifest
+
+T = TypeVar("T")
 
 KIND = "rsa-3072"
 FOLDER = "out/litware"
@@ -63,9 +66,9 @@ def everything(place: Path) -> dict[str, bytes]:
     }
 
 
-def in_time(act: Callable[[], int], seconds: float = 60) -> int:
+def in_time(act: Callable[[], T], seconds: float = 60) -> T:
     """What a command ends with; one that does not end fails the test instead of stopping it."""
-    found: list[int] = []
+    found: list[T] = []
     thread = threading.Thread(target=lambda: found.append(act()), daemon=True)
     thread.start()
     thread.join(seconds)

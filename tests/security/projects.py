@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tools import ROOT
+from programs import ROOT
 
 from generator import cli
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 from allowed import leaves
-from tools import NOW, ROOT, pwsh
+from programs import NOW, ROOT, pwsh
 
 from generator import pipeline
 from generator.templating.templates import TemplateTree

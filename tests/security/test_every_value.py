@@ -17,7 +17,7 @@ from allowed import Pair, in_script, inventories, leaves, places, scripts
 from hostile.judge import Judge, canonical
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from tools import NOW, ROOT
+from programs import NOW, ROOT
 
 from generator import cli, pipeline
 from generator.signing import script
@@ -135,11 +135,11 @@ class Reader:
         out = self._folder / "out"
         assert cli.run(["build", str(path), "--out", str(out), "--force"]) == 0
         for file in sorted((out / name).rglob("*.ps1")):
-            data = file.read_bytes()
+            made = file.read_bytes()
             # The table of the change is no runbook and has no engine.
-            assert data.endswith(ENGINE) or file.name == "Start-Change.ps1"
+            assert made.endswith(ENGINE) or file.name == "Start-Change.ps1"
             head = self._folder / "head.ps1"
-            head.write_bytes(data.removesuffix(ENGINE))
+            head.write_bytes(made.removesuffix(ENGINE))
             shape = self._judge.ask("shape", path=str(head))
             strings = self._judge.ask("strings", path=str(head)).split(",")
             assert re.fullmatch("[0-9A-F]{64}", shape), shape
@@ -153,7 +153,7 @@ def plain(shown: str) -> str:
 
 
 def check_pair(judge: Judge, folder: Path, pair: Pair) -> None:
-    # A new key of a schema must be entered in tests/allowed.py.
+    # A new key of a schema must be entered in tests/support/allowed.py.
     assert places(pair.data) == {path for path, _ in leaves()} == places(pair.twin)
     reader = Reader(judge, folder)
     pattern = re.compile("|".join(map(re.escape, sorted(pair.told, key=len, reverse=True))))

@@ -8,19 +8,20 @@ import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import a_build
 from cryptography.hazmat.primitives.serialization import Encoding
+from programs import ROOT
 from security import desk
 from signing import makers
-from tools import ROOT
 
 from generator import cli
 from generator.errors import UnwritableError
-from generator.files import atomic, named
+from generator.files import atomic, folder_swap, named
 from generator.files.named import UnreadableError, Why
-from generator.writing import bundle, manifest, swap
+from generator.output import bundle, manifest
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices of POSIX")
 
@@ -152,7 +153,7 @@ def test_G14_a_lock_that_is_no_file_is_not_waited_for(
     odd: Callable[[Path], None], tmp_path: Path
 ) -> None:
     target = tmp_path / "out" / "contoso"
-    odd(swap.lock_path(target))
+    odd(folder_swap.lock_path(target))
     before = sorted(path.name for path in target.parent.iterdir())
 
     def build() -> int:
@@ -166,8 +167,8 @@ def test_G14_a_lock_that_is_no_file_is_not_waited_for(
 
 def test_G14_what_stands_in_the_place_of_a_growing_folder_goes(tmp_path: Path) -> None:
     target = tmp_path / "out" / "contoso"
-    swap.growing_path(target).symlink_to("/etc")
-    swap.retired_path(target).write_bytes(b"")
+    folder_swap.growing_path(target).symlink_to("/etc")
+    folder_swap.retired_path(target).write_bytes(b"")
     assert bundle.write(a_build(), target.parent).comparison.new
     assert sorted(path.name for path in target.parent.iterdir()) == ["contoso", "litware"]
 
@@ -381,10 +382,10 @@ def test_G12_a_folder_that_cannot_be_written_ends_alike(
     out = "out/litwareinc"
     real, real_bytes = Path.open, Path.write_bytes
 
-    def refuse(self: Path, mode: str = "r", *more: object, **others: object) -> object:
+    def refuse(self: Path, mode: str = "r", *more: Any, **others: Any) -> object:
         if "w" in mode:
             raise OSError(28, "No space left on device", str(self))
-        return real(self, mode, *more, **others)  # type: ignore[arg-type]
+        return real(self, mode, *more, **others)
 
     def refuse_bytes(self: Path, data: bytes) -> int:
         if self.suffix == ".ps1":
@@ -431,9 +432,9 @@ def test_G12_several_files_are_all_on_the_disk_before_one_is_replaced(
 
 WRITERS = {
     "files/atomic.py",  # the writer
-    "writing/bundle.py",  # the growing folder
+    "output/bundle.py",  # the growing folder
     "signing/folder.py",  # the growing folder
-    "writing/swap.py",  # the lock
+    "files/folder_swap.py",  # the lock
     "untrusted/folder.py",  # a new folder, which is thrown away
     "doctor.py",  # a probe, which is thrown away
 }
@@ -462,7 +463,7 @@ def test_G12_nobody_else_writes_files() -> None:
 
 def cert(name: str, **options: object) -> Path:
     path = Path(name)
-    path.write_bytes(makers.pem(makers.root().issue(name, **options)))  # type: ignore[arg-type]
+    path.write_bytes(makers.pem(makers.root().issue(name, **options)))
     return path
 
 

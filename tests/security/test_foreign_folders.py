@@ -9,15 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from programs import ROOT
 from security import desk
 from security.projects import LITWAREINC
-from tools import ROOT
 
 from generator import cli
 from generator.errors import IntegrityError
 from generator.files import below
+from generator.output import comparison, manifest
 from generator.untrusted import archive, limits
-from generator.writing import comparison, manifest
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="links and depths of POSIX"),

@@ -18,9 +18,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from organisations import large
+from organizations import large
+from programs import ROOT
 from security import mutations
-from tools import ROOT
 
 from generator import cli
 
@@ -34,7 +34,7 @@ GOOD = [
     *((ROOT / "inventories" / f"{name}.yml").read_bytes() for name in ("litwareinc", "contoso")),
     large(12).encode(),
 ]
-FAULTY = [path.read_bytes() for path in sorted((ROOT / "tests/inventories").glob("*.yml"))]
+FAULTY = [path.read_bytes() for path in sorted((ROOT / "tests/data/inventories").glob("*.yml"))]
 NAMES = sorted(
     path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglob("*") if path.is_file()
 )
@@ -82,9 +82,8 @@ class Runs:
 
 def whole(folder: Path) -> bool:
     """Whether a folder holds exactly the files that its list of hashes names."""
-    listed = dict(
-        reversed(line.split("  ", 1)) for line in (folder / "SHA256SUMS").read_text().splitlines()
-    )
+    lines = [line.split("  ", 1) for line in (folder / "SHA256SUMS").read_text().splitlines()]
+    listed = {name: digest for digest, name in lines}
     found = {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")

@@ -21,7 +21,7 @@ from signing.test_signing_keys import _pfx
 
 from generator import cli
 from generator.signing import request
-from generator.signing.algorithms import Hash
+from generator.signing.cms.algorithms import Hash
 from generator.signing.errors import IntegrityError, SigningError
 
 SAMPLE, WHOLE = 150, 2_500
@@ -58,7 +58,7 @@ def _mutants(data: bytes, change: Change, seed: int, count: int) -> Iterator[byt
 
 
 def _der(certificate: object) -> bytes:
-    return certificate.public_bytes(Encoding.DER)  # type: ignore[attr-defined, no-any-return]
+    return certificate.public_bytes(Encoding.DER)  # type: ignore[attr-defined]
 
 
 def _passphrase(_: bytes, rng: Random) -> bytes:

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -20,9 +22,10 @@ from signing import makers
 from signing.test_signing_keys import _pfx
 
 from generator import cli
-from generator.signing import external, key_work, passphrase, pkcs11, revocation
-from generator.signing.algorithms import SHA256
+from generator.signing.cms.algorithms import SHA256
 from generator.signing.errors import KeyFileError, SigningError
+from generator.signing.keys import external, key_work, passphrase, pkcs11
+from generator.signing.trust import revocation
 
 LATIN = "Zo\u00eb".encode("latin-1")
 
@@ -100,7 +103,7 @@ class Endless(io.RawIOBase):
 
 @pytest.mark.parametrize(
     "stdin",
-    [lambda: io.TextIOWrapper(io.BufferedReader(Endless())), lambda: None, io.StringIO],
+    [lambda: io.TextIOWrapper(io.BufferedReader(cast(Any, Endless()))), lambda: None, io.StringIO],
     ids=["endless", "closed", "no bytes"],
 )
 def test_G08_standard_input_that_is_no_passphrase(
@@ -247,7 +250,7 @@ def test_G14_what_looks_like_a_pfx_is_judged_in_one_pass() -> None:
         b"\x04\x02\x04\x00" * 200_000, b"\x30\xff" * 100_000, b"\x04\x83\x0f\xff\xf0" * 150_000,
         b"\x04\x01x\x02\x01\x01" * 150_000, b"\x00" * 1_000_000,
     ):  # fmt: skip
-        desk.in_time(lambda data=data: key_work.refuse_hard_work(data, "key") or 0)
+        desk.in_time(partial(key_work.refuse_hard_work, data, "key"))
 
 
 def test_G14_rounds_in_a_form_without_lengths_are_found() -> None:

@@ -9,17 +9,18 @@ from typing import Any
 import jinja2
 import pytest
 from builders import a_build
-from organisations import large
+from jinja2 import nodes
+from organizations import large
 from security.projects import ENTRY, READ, STEP, STEP_TEXT, Project
 
 from generator import pipeline
+from generator.documents import runsheet
 from generator.findings import Finding, FindingsError
 from generator.rendering.blocks import Blocks
 from generator.templating import environment, expressions, limits, markdown, shape
 from generator.templating.expressions import ExpressionError
 from generator.templating.limits import LimitError, Meter
 from generator.templating.templates import TemplateTree
-from generator.writing import runsheet
 
 pytestmark = pytest.mark.usefixtures("watchdog")
 
@@ -450,7 +451,7 @@ def test_G04_a_value_weighs_what_it_would_be_written_out() -> None:
     assert meter.weigh("x" * 160) == 11
     # A list costs one and one for each item, an item what it weighs itself.
     assert meter.weigh([1, [2, 3]]) == 9
-    shared = ["a"] * 10
+    shared: list[Any] = ["a"] * 10
     assert meter.weigh([shared, shared]) > 2 * meter.weigh(shared) - 5
     for _ in range(60):
         shared = [shared, shared]
@@ -492,4 +493,4 @@ def test_G04_built_in_templates_use_a_tenth_of_what_they_may() -> None:
         text = tree.text(tree.roots[0] / name)
         assert len(text) < 100_000
         parsed = (made if name.endswith(".ps1.j2") else documents).parse(text)
-        assert sum(1 for _ in parsed.find_all(shape.nodes.Node)) < shape.NODES / 10
+        assert sum(1 for _ in parsed.find_all(nodes.Node)) < shape.NODES / 10

@@ -10,7 +10,7 @@ import pytest
 from security.projects import Project
 
 from generator.files import named
-from generator.rules import base_commands, judge, locate
+from generator.rules import base_commands, checker, locate
 from generator.rules.locate import Locator
 from generator.syntax import catalogue
 from generator.templating.templates import TemplateTree
@@ -42,7 +42,7 @@ def test_G14_judging_twice_as_many_lines_takes_twice_the_calls(line: str) -> Non
 
     def judged(lines: int) -> Callable[[], object]:
         text = "\n".join(line.format(n=n) for n in range(lines))
-        return lambda: judge.problems(text, known, "2016")
+        return lambda: checker.problems(text, known, "2016")
 
     judged(10)()
     first, second = calls(judged(2_000)), calls(judged(4_000))

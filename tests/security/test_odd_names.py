@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from programs import ROOT
 from security.projects import LITWAREINC
-from tools import ROOT
 
 from generator import cli
 from generator.files import named
 from generator.files.named import UnreadableError
-from generator.reading import schema, yaml_faults, yaml_source
-from generator.reading.schema_sentences import MAX_FINDINGS
+from generator.schema import validator, yaml_errors, yaml_source
+from generator.schema.yaml_errors import MAX_FINDINGS
 
 pytestmark = pytest.mark.usefixtures("watchdog")
 
@@ -180,7 +180,7 @@ def test_G08_what_becomes_a_pipe_after_it_was_judged_is_not_waited_for(
 
 def test_G08_a_file_of_bad_lines_is_given_up_after_thousands(tmp_path: Path) -> None:
     text = "\x07\n" * (MAX_FINDINGS + 500)
-    found = yaml_faults.check_characters(text, text.split("\n"), "x.yml")
+    found = yaml_errors.check_characters(text, text.split("\n"), "x.yml")
     assert len(found) == MAX_FINDINGS
     keys = "a: 1\n" * (MAX_FINDINGS + 500)
     document = yaml_source.parse(keys, "x.yml")
@@ -199,15 +199,15 @@ def test_G08_thousands_of_misspelt_keys_are_not_compared_with_thousands_of_other
     monkeypatch.setattr("difflib.get_close_matches", count)
     rules = {"additionalProperties": False, "properties": {f"key{n}": {} for n in range(400)}}
     text = "".join(f"kez{n}: 1\n" for n in range(5_000))
-    assert len(schema.validate(yaml_source.parse(text, "x.yml"), rules, {})) == 5_000
+    assert len(validator.validate(yaml_source.parse(text, "x.yml"), rules, {})) == 5_000
     assert len(compared) == 1_000
     rules["properties"] = {f"key{n}": {} for n in range(1_000)}
-    schema.validate(yaml_source.parse("kez: 1\n", "x.yml"), rules, {})
+    validator.validate(yaml_source.parse("kez: 1\n", "x.yml"), rules, {})
     assert len(compared) == 1_000
 
 
 def test_G08_a_long_list_with_an_item_twice_is_looked_through_once() -> None:
     items = ", ".join(f"i{number}" for number in range(100_000))
     document = yaml_source.parse(f"[{items}, i99999]\n", "x.yml")
-    (found,) = schema.validate(document, {"type": "array", "uniqueItems": True}, {})
+    (found,) = validator.validate(document, {"type": "array", "uniqueItems": True}, {})
     assert "'i99999' is in the list twice (first at [99999])" in found.format()

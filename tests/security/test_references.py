@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+from programs import ROOT
 from security.projects import Project, shown
-from tools import ROOT
 
 from generator.findings import FindingsError
-from generator.reading import patterns, references, schema, schema_files, yaml_source
+from generator.schema import patterns, references, schema_files, validator, yaml_source
 from generator.templating.templates import TemplateTree
 
 pytestmark = pytest.mark.usefixtures("watchdog")
@@ -101,18 +101,18 @@ def test_G06_a_reference_in_a_form_that_nobody_checked_ends() -> None:
     rules = {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}
     document = yaml_source.parse("a: 1\n", "x.yml")
     with pytest.raises(FindingsError, match=r"T127.*leads back to itself"):
-        schema.validate(document, rules, {})
+        validator.validate(document, rules, {})
     with pytest.raises(FindingsError, match="T121"):
-        schema.validate(document, ["a"], {})  # type: ignore[arg-type]
+        validator.validate(document, ["a"], {})  # type: ignore[arg-type]
 
 
 def test_G06_defaults_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schema, "MAX_VALUES", 1_000)
+    monkeypatch.setattr(validator, "MAX_VALUES", 1_000)
     keys = {f"k{n}": {"default": {}, "properties": {"x": {"default": "y"}}} for n in range(100)}
     rules = {"items": {"type": "object", "properties": keys}}
     document = yaml_source.parse("[" + "{}, " * 100 + "]\n", "x.yml")
     with pytest.raises(FindingsError, match=r"E013.*with its defaults"):
-        schema.validate(document, rules, {})
+        validator.validate(document, rules, {})
 
 
 def test_G06_the_built_in_schemas_are_small() -> None:
@@ -215,18 +215,18 @@ def test_G04_the_patterns_without_lookaround_say_the_same(
     path = ROOT / "templates/_runbook/schema.yml"
     rules = yaml_source.load(path).data["$defs"][definition]
     for text in good:
-        assert schema.is_valid(text, rules), text
+        assert validator.is_valid(text, rules), text
     for text in bad:
-        assert not schema.is_valid(text, rules), text
+        assert not validator.is_valid(text, rules), text
 
 
 def test_G04_what_a_value_may_not_be_is_said_in_the_same_words(tmp_path: Path) -> None:
     rules = yaml_source.load(ROOT / "templates/_runbook/schema.yml").data["$defs"]["netbios"]
     document = yaml_source.parse("'123'\n", "x.yml")
-    (found,) = schema.validate(document, rules, {})
+    (found,) = validator.validate(document, rules, {})
     assert found.format().split("\n")[0] == (
         "x.yml:1:1: error[E105] '123' is not a NetBIOS computer name: at most 15 letters, digits "
         "and hyphens (Windows refuses a name of digits alone)"
     )
     document = yaml_source.parse("[a]\n", "x.yml")
-    assert [found.code for found in schema.validate(document, rules, {})] == ["E103"]
+    assert [found.code for found in validator.validate(document, rules, {})] == ["E103"]

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from programs import ROOT
 from rule_cases import BASE, CATALOGUES, MADE_UP, Case, cases, data, filtered, wrapped
-from tools import ROOT
 
 from generator import cli
-from generator.built import Piece
-from generator.planned import Product
-from generator.rules.judge import Judge, problems
+from generator.model.build import Piece
+from generator.model.plan import Product
+from generator.rules.checker import Judge, problems
 from generator.rules.rule import Problem
 from generator.syntax.tree import parse
 from generator.templating import marks

@@ -15,12 +15,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_readers import READERS, Part, parts
-from tools import NOW, ROOT
+from programs import NOW, ROOT
 
 from generator import pipeline
+from generator.documents import runsheet
 from generator.templating import markdown
 from generator.templating.templates import TemplateTree
-from generator.writing import runsheet
 
 TREE = TemplateTree.for_project()
 WORD = "harmless"

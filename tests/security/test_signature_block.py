@@ -12,14 +12,16 @@ from random import Random
 
 import pytest
 from builders import a_build
+from engine.test_engine_values import START
 from lab import toy
-from package import builders
+from package import samples
+from programs import ROOT, pwsh
 from signing import makers
-from test_engine_values import START
-from tools import ROOT, pwsh
 
-from generator import cli, signature_block
+from generator import cli
 from generator.errors import OutputError
+from generator.files import signature_block
+from generator.output import bundle, comparison, manifest
 from generator.package import contents, make
 from generator.signing import folder as folders
 from generator.signing import script, verify
@@ -27,7 +29,6 @@ from generator.signing.codes import Code
 from generator.signing.errors import RefusedError
 from generator.templating.powershell import content_hash
 from generator.untrusted import archive
-from generator.writing import bundle, manifest
 
 BODY = b"$name = 'EX01'\r\nWrite-Output $name\r\n"
 BEGIN = b"\r\n# SIG # Begin signature block\r\n"
@@ -378,7 +379,7 @@ def test_G07_a_stale_script_with_a_made_up_block_was_edited(tmp_path: Path) -> N
     (folder / manifest.NAME).unlink()
     del sums[manifest.NAME], sums[manifest.SUMS]
     (folder / manifest.SUMS).write_bytes(b"".join(manifest.sums_of(sums)))
-    found = bundle.comparison.compare({}, folder)
+    found = comparison.compare({}, folder)
     assert SCRIPT in found.edited
     assert SCRIPT not in found.stale
 
@@ -403,7 +404,7 @@ def test_G07_reproduce_does_not_take_a_made_up_block(
     files[manifest.NAME] = manifest.encode(record)
     files[manifest.SUMS] = manifest.sums(record, files[manifest.NAME])
     folder = folders.Folder(tmp_path, record)
-    (tmp_path / "evil.zip").write_bytes(make.seal(files, folder, builders.identity()))
+    (tmp_path / "evil.zip").write_bytes(make.seal(files, folder, samples.identity()))
     capsys.readouterr()
     assert cli.run(["reproduce", str(tmp_path / "evil.zip")]) in (3, 5)
     assert path in capsys.readouterr().err

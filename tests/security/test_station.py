@@ -21,8 +21,9 @@ from signing import makers
 
 from generator import cli
 from generator.errors import IntegrityError
-from generator.signing import authenticode, cms, request, structures
-from generator.signing.algorithms import SHA256, SHA384
+from generator.signing import request
+from generator.signing.cms import authenticode, signed_data, structures
+from generator.signing.cms.algorithms import SHA256, SHA384
 from generator.untrusted import document
 
 SIGN = ["sign", "r.json", *desk.KEY]
@@ -49,14 +50,14 @@ def write(data: dict[str, Any]) -> None:
 # Something else to sign, in the place of the attributes of a script.
 
 
-def envelope(**changes: Any) -> cms.Envelope:
+def envelope(**changes: Any) -> signed_data.Envelope:
     options: dict[str, Any] = {
         "kind": "rsa",
         "used": SHA256,
         "content_type": authenticode.INDIRECT_DATA,
         "fixed": authenticode.fixed_attributes(),
     }
-    return cms.Envelope(makers.code_certificate(desk.KIND), (), **(options | changes))
+    return signed_data.Envelope(makers.code_certificate(desk.KIND), (), **(options | changes))
 
 
 def attributes(octets: bytes, **changes: Any) -> bytes:
@@ -70,7 +71,9 @@ def remade(right: bytes, change: Callable[[list[fuzz.Node]], list[fuzz.Node]]) -
 
 
 def signing_time() -> fuzz.Node:
-    time = cms.attribute(x509.ObjectIdentifier("1.2.840.113549.1.9.5"), b"\x17\x0d260601000000Z")
+    time = signed_data.attribute(
+        x509.ObjectIdentifier("1.2.840.113549.1.9.5"), b"\x17\x0d260601000000Z"
+    )
     (node,) = fuzz.parse(structures.encode(time)) or []
     return node
 
@@ -92,7 +95,7 @@ OTHERS: dict[str, Callable[[bytes], bytes]] = {
     "one byte more": lambda right: right + b"\0",
     "a hash": lambda _: b"\x5a" * 32,
     "a certificate to be signed": lambda _: makers.code_certificate().tbs_certificate_bytes,
-    "attributes of a mail": lambda right: attributes(b"I owe you", content_type=cms.DATA),
+    "attributes of a mail": lambda right: attributes(b"I owe you", content_type=signed_data.DATA),
     "another file": lambda right: attributes(b"another"),
     "another program": lambda right: attributes(
         b"", fixed=authenticode.fixed_attributes("Microsoft", "https://www.microsoft.com")

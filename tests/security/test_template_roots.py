@@ -15,9 +15,10 @@ import pytest
 from builders import a_build
 from hypothesis import example, given
 from hypothesis import strategies as st
+from programs import ROOT
 from security.projects import ENTRY, READ, STEP, STEP_TEXT, Project, shown
-from tools import ROOT
 
+from generator.documents import runsheet
 from generator.findings import Finding, FindingsError
 from generator.rendering.blocks import Blocks
 from generator.templating.templates import (
@@ -27,7 +28,6 @@ from generator.templating.templates import (
     beside,
     refuse,
 )
-from generator.writing import runsheet
 
 pytestmark = pytest.mark.usefixtures("watchdog")
 

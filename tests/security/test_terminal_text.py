@@ -15,15 +15,16 @@ import yaml
 from builders import a_plan, a_runbook
 from hypothesis import given
 from hypothesis import strategies as st
+from programs import ROOT
 from security import desk
 from signing import makers
-from tools import ROOT
 
-from generator import cli, terminal
+from generator import cli
+from generator.cli import terminal
+from generator.documents import graph
 from generator.errors import GeneratorError, OutputError, UsageError
 from generator.findings import Finding, FindingsError
-from generator.planned import Phase
-from generator.planning import graph
+from generator.model.plan import Phase
 from generator.signing.codes import Code
 from generator.signing.errors import IntegrityError, RefusedError
 from generator.visible import visible

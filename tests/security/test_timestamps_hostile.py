@@ -17,8 +17,9 @@ from signing.test_signing_timestamp import serving
 
 from generator import cli
 from generator.errors import UsageError
-from generator.signing import addresses, transport
+from generator.signing import addresses
 from generator.signing.errors import TimestampError
+from generator.signing.trust import transport
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/timestamp-reply\r\n"
 
@@ -167,7 +168,7 @@ def test_G16_what_is_no_answer_is_told_in_one_clean_line(
 def test_G16_a_refusal_in_odd_words_is_told_in_one_clean_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from generator.signing import structures  # noqa: PLC0415
+    from generator.signing.cms import structures  # noqa: PLC0415
 
     def refuse(_: bytes) -> bytes:
         text = ["\n0 of 1 files\x1b[2J", "x" * 5_000]

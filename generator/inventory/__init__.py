@@ -1,0 +1,1 @@
+"""YAML -> `Inventory`, or every mistake in it: schema, cross-checks, servers, derived values."""

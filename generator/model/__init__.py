@@ -1,0 +1,1 @@
+"""What stages hand to each other: an inventory, the plan made of it, the build made of that."""

@@ -1,1 +1,0 @@
-"""An inventory from its file: YAML with places, the schema, the cross-checks, derived values."""

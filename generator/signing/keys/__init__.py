@@ -1,0 +1,1 @@
+"""Where a key comes from: a file, a token, a command; and its passphrase."""

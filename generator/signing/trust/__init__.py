@@ -1,0 +1,1 @@
+"""Whether a signature is believed: certificate chain, revocation lists, time stamps."""

@@ -1,0 +1,360 @@
+# =====================================================================================
+# Undo 05-001 - Roll back the preparation of Skype for Business
+#
+# Change   CHG0047110
+# Run on   ham-fe-01.contoso.com   (Skype for Business Server 2019, Front End)
+# Rights   RTCUniversalServerAdmins and local administrator
+# Needs    receipts of 01-001, 03-001; the records of
+#          05-002-skype-prerequisites_HAM-FE-01 on this server
+# Effect   None by itself. If another trust with Exchange exists, contact lists may move
+#          at the next sign-in of their users, and tokens are signed with the
+#          certificate from before.
+#
+# Steps    1   Assign the certificate from before, or none
+#          2   Replicate the configuration to the Front Ends
+#
+# Preview  powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File <this> -WhatIf
+# Exit     0 done, 1 failed, 2 refused and nothing changed, 3 declined, 4 not verified
+#
+# From     inventory contoso, generated: an edited copy refuses to run.
+# =====================================================================================
+
+#Requires -Version 3.0
+[CmdletBinding(SupportsShouldProcess = $true)]
+param (
+    [switch] $Unattended,
+    [string] $ReceiptPath = '',
+    [string[]] $SkipReceipt = @(),
+    [string[]] $KeepPresent = @(),
+    [string[]] $AcceptRisk = @(),
+    [switch] $OutsideWindow,
+    [string] $Reason = ''
+)
+
+if ([string] $ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') {
+    Write-Host -Object ('Constrained Language Mode: nothing was changed. Ask who manages ' +
+        'AppLocker or WDAC to allow the signer of this file, then run it again.')
+    exit 2
+}
+
+$Runbook = @{
+    Id = '05-001-undo-skype-prerequisites_HAM-FE-01'
+    Change = 'CHG0047110'
+    Host = 'HAM-FE-01'
+    Domain = 'corp.contoso.net'
+    ContentHash = '2dab97c510fd46f3ec8e8dec943fdb91794b028d76113bf264e5321d0d8333e4'
+    Signer = @(
+        '3F2504E04F8911D39A0C0305E82C330115C85A7B')
+    Window = $null
+    Needs = @(
+        @{ Id = '01-001-undo-skype-partner-application_HAM-FE-01'
+            Hours = $null }
+        @{ Id = '03-001-undo-exchange-partner-application_HAM-EX-01'
+            Hours = $null }
+    )
+    Serves = @()
+    Undoes = '05-002-skype-prerequisites_HAM-FE-01'
+    Voids = @('05-002-skype-prerequisites_HAM-FE-01')
+    Witness = $false
+    Commands = @(
+        'Export-CsConfiguration', 'Get-CsCertificate', 'Get-CsManagementConnection',
+        'Get-CsManagementStoreReplicationStatus', 'Invoke-CsManagementStoreReplication',
+        'Remove-CsCertificate', 'Set-CsCertificate')
+    Members = @('S-1-5-21-2127521184-1604012920-1887927527-74210')
+    Rights = 'Ask for RTCUniversalServerAdmins, then sign out and in again.'
+    Next = 'undo/06-001-undo-exchange-prerequisites_HAM-EX-01.ps1 on HAM-EX-01'
+    Help = 'Skype for Business team, with the evidence file'
+    Steps = @()
+}
+
+$Runbook.Product = {
+    $key = 'HKLM:\SOFTWARE\Microsoft\Real-Time Communications\' +
+    '{A593FD00-64F1-4288-A6F4-E699ED9DCA35}'
+    $version = Get-ItemProperty -LiteralPath $key -ErrorAction SilentlyContinue |
+        Select-Object -ExpandProperty 'Version' -ErrorAction SilentlyContinue
+    if ([string] $version -notlike '7.0.2046.*') {
+        "The version here is '$version', wanted is " + '7.0.2046.*' + ', ' +
+        'Skype for Business Server 2019' + '. Run this on the Front End in the header, or correct ' +
+        'skype.version in the inventory and build again.'
+    }
+}
+
+$Runbook.Shell = {
+    Import-Module -Name 'SkypeForBusiness' -ErrorAction Stop
+}
+
+$Runbook.Probe = {
+    Get-CsManagementConnection -ErrorAction Stop
+}
+
+$Runbook.Save = {
+    param ($path)
+    Export-CsConfiguration -FileName "$path.zip" -ErrorAction Stop
+}
+
+# =====================================================================================
+# Step 1 of 2 - Assign the certificate from before, or none
+#
+# Why      05-002-skype-prerequisites_HAM-FE-01 assigned another.
+# Effect   Tokens are signed as before.
+# Done     The assignment is as it was recorded before.
+# =====================================================================================
+$Runbook.Steps += , @{
+    Number = 1
+    Id = 'oauth-certificate'
+    Title = 'Assign the certificate from before, or none'
+    Text = '751a3a952dc898c9c8e4610b22aed2fc46a676043b28b247a909946b4b3a0e40'
+    Replicates = $true
+    Wanted = [ordered] @{
+        thumbprint = '3F2A9C5B7D1E4F608192A3B4C5D6E7F801234567'
+    }
+    Read = {
+        $global = @{ Identity = 'global'; Type = 'OAuthTokenIssuer'; ErrorAction = 'Stop' }
+        $assigned = @(Get-CsCertificate @global)
+        [ordered] @{ thumbprint = @($assigned | ForEach-Object -Process { $_.Thumbprint }) }
+    }
+    Require = {
+        param ($before)
+        foreach ($old in @($before.thumbprint | Where-Object -FilterScript { $_ })) {
+            $store = @(Get-ChildItem -LiteralPath 'Cert:\LocalMachine\My' -ErrorAction Stop)
+            if (-not @($store | Where-Object -FilterScript {
+                        $_.Thumbprint -eq $old -and $_.HasPrivateKey }).Count) {
+                "The certificate from before, $old, is not in LocalMachine\My of this server " +
+                'with its private key. Import it from a PFX file: certutil.exe -importpfx <file>'
+            }
+        }
+    }
+    Apply = {
+        param ($before)
+        $certificate = @{ Identity = 'global'; Type = 'OAuthTokenIssuer'; ErrorAction = 'Stop' }
+        $old = @($before.thumbprint | Where-Object -FilterScript { $_ })
+        if ($old.Count -gt 0) {
+            Set-CsCertificate @certificate -Thumbprint $old[0] -Confirm:$false
+        } else {
+            # This takes the assignment back and leaves the certificate in the store.
+            Remove-CsCertificate @certificate -Force -Confirm:$false
+        }
+    }
+}
+
+# =====================================================================================
+# Step 2 of 2 - Replicate the configuration to the Front Ends
+#
+# Why      Each Front End works from its own copy; what follows would meet the old one.
+# Effect   None for users.
+# Done     Every Front End of the inventory is up to date, and the copy of this one is
+#          as the steps before left the store.
+# =====================================================================================
+$Runbook.Steps += , @{
+    Number = 2
+    Id = 'replication'
+    Title = 'Replicate the configuration to the Front Ends'
+    Text = '799791c70db9c4154b8b711331dfd839552e54e6d7e81b0e0ffcb843e7a53171'
+    Follows = @('oauth-certificate')
+    Repeats = $true
+    TimeoutSeconds = 600
+    Wanted = [ordered] @{
+        behind = @()
+        localCopy = @(
+            'oauth-certificate')
+    }
+    Read = {
+        param ($source, $past)
+        # Front Ends alone: an Edge Server may be behind for reasons that are not ours.
+        $replicas = @(Get-CsManagementStoreReplicationStatus -ErrorAction Stop)
+        $servers = 'ham-fe-01.contoso.com ham-fe-02.contoso.com hamburg-front-end-03.contoso.com sin-sfb-01.contoso.com'
+        $behind = @(foreach ($server in $servers.Split(' ')) {
+                if (@($replicas | Where-Object -FilterScript {
+                            $_.ReplicaFqdn -eq $server -and [string] $_.UpToDate -eq 'True' }
+                    ).Count -ne 1) {
+                    $server
+                }
+            })
+        # That a replica is up to date can still be said from before: the copy of this server must
+        # also show what the steps before left.
+        $left = $past['05-001-undo-skype-prerequisites_HAM-FE-01']
+        $shown = @()
+        # Without -Identity: the certificates that this very server has.
+        $own = @(Get-CsCertificate -Type 'OAuthTokenIssuer' -ErrorAction Stop |
+                ForEach-Object -Process { $_.Thumbprint })
+        if ($left -is [hashtable] -and
+            "$own" -eq "$($left.State['oauth-certificate'].thumbprint)") {
+            $shown += 'oauth-certificate'
+        }
+        [ordered] @{ behind = $behind; localCopy = $shown }
+    }
+    Apply = {
+        param ($before, $present)
+        # It comes by itself, but not at once; this makes it begin now.
+        $here = 'ham-fe-01.contoso.com'
+        foreach ($server in @(@($present.behind) + $here | Select-Object -Unique)) {
+            Invoke-CsManagementStoreReplication -ReplicaFqdn $server -ErrorAction Stop
+        }
+    }
+    Diagnosis = @(
+        @{
+            Id = 'central-store'
+            Text = 'The Central Management Store has an active master'
+            Check = {
+                $central = @{ CentralManagementStoreStatus = $true; ErrorAction = 'Stop' }
+                $store = Get-CsManagementStoreReplicationStatus @central
+                $problems = @()
+                if (-not [string] $store.ActiveMasterFqdn) {
+                    $problems += 'It has no active master. Run: Invoke-CsManagementServerFailover'
+                }
+                @{ Saw = "the master is '$($store.ActiveMasterFqdn)'"; Problems = $problems }
+            }
+        }
+        @{
+            Id = 'replicas'
+            Text = 'Every Front End has reported that it is up to date'
+            Check = {
+                $replicas = @(Get-CsManagementStoreReplicationStatus -ErrorAction Stop)
+                $saw = @($replicas | ForEach-Object -Process {
+                        "$($_.ReplicaFqdn) $($_.UpToDate) $($_.LastStatusReport)" })
+                $servers = 'ham-fe-01.contoso.com ham-fe-02.contoso.com hamburg-front-end-03.contoso.com sin-sfb-01.contoso.com'
+                $problems = @(foreach ($server in $servers.Split(' ')) {
+                        if (-not @($saw -match [regex]::Escape("$server True")).Count) {
+                            "$server is behind. Run on it: Restart-Service -Name REPLICA; then " +
+                            'run this again.'
+                        }
+                    })
+                @{ Saw = $saw; Problems = $problems }
+            }
+        }
+    )
+}
+
+# =====================================================================================
+# Engine, part signer - the same text in every runbook that judges a signature
+# =====================================================================================
+
+function Get-SignerProblem ([string] $Path, [string[]] $Signer, [switch] $Own) {
+    # One sentence when a file is not as one of its signers (thumbprint, part of subject) left it.
+    $again = 'Restore it from the installation media of this build.'
+    if ($Own) { $again = 'Fetch the approved file again.' }
+    if (-not [System.IO.File]::Exists($Path)) { return "$Path is missing. $again" }
+    $signature = Get-AuthenticodeSignature -LiteralPath $Path -ErrorAction Stop
+    $subject = $thumbprint = ''
+    $by = $signature.SignerCertificate
+    if ($by) { $subject, $thumbprint = [string] $by.Subject, [string] $by.Thumbprint }
+    # A comma between quotes divides no subject: such a name could hold another one.
+    $parts = $subject -split ', (?=(?:[^"]*"[^"]*")*[^"]*$)'
+    $expected = @($Signer | Where-Object -FilterScript {
+            $_ -eq $thumbprint -or ($_ -match '=' -and $parts -ccontains $_) })
+    $status = [string] $signature.Status
+    $words = @{
+        NotSigned = "it has no signature. $again"
+        HashMismatch = "it was changed after '$subject' signed it. $again"
+        NotTrusted = "'$subject' is distrusted on this server. Ask who manages its certificates."
+        UnknownError = "this server does not know the root of the chain of '$subject', or the " +
+        'certificate is out of its time. Import that root (no Internet here), then run this again.'
+        NotSupportedFileFormat = "Windows finds no place for a signature in it. $again"
+        Incompatible = 'its signature uses an algorithm that this server does not know. Have it ' +
+        'signed with SHA-256, or update Windows.'
+    }
+    if ($words.ContainsKey($status)) {
+        "${Path}: $($words[$status])"
+    } elseif ($status -ne 'Valid') {
+        "${Path}: the signature status is $status. $again"
+    } elseif ($expected.Count -eq 0) {
+        "$Path is signed by '$subject', expected is '$($Signer -join "' or '")'. $again"
+    }
+}
+
+# =====================================================================================
+# Engine, part undo - the same text in every runbook that rolls back
+# =====================================================================================
+
+function Test-StepValueBetween ([object] $Before, [object] $Left, [object] $Present) {
+    # Undo: as it was, as this change left it, or a list on the way from one to the other.
+    $same = (Test-StepValue -Wanted $Before -Present $Present) -or
+    (Test-StepValue -Wanted $Left -Present $Present)
+    $single = $Present -is [string] -or $Left -is [System.Collections.IDictionary]
+    if ($same -or $single) { return $same }
+    $either = @($Before) + @($Left)
+    $both = @($Before | Where-Object -FilterScript { @($Left) -contains $_ })
+    $foreign = @($Present | Where-Object -FilterScript { $either -notcontains $_ })
+    $lost = @($both | Where-Object -FilterScript { $Present -notcontains $_ })
+    $foreign.Count + $lost.Count -eq 0
+}
+
+function Get-UndoReason ([hashtable] $Step) {
+    # Only what this change left, by value and by identity, may be taken back.
+    $left = $Step.Wanted
+    if ($Step.After) { $left = $Step.After }
+    $proven = $Step.After -and $Step.After.Proof -eq 'changed'
+    $keep = "keep the whole step with -KeepPresent '$($Step.Id)' -Reason '...'"
+    $Step.Unproven = @()
+    foreach ($name in $Step.Wanted.Keys) {
+        $now = Format-StepValue -Value $Step.Present[$name]
+        $state = @{ Before = $Step.Before[$name]; Left = $left[$name] }
+        if (-not (Test-StepValueBetween @state -Present $Step.Present[$name])) {
+            "$name is $now, this change left $(Format-StepValue -Value $left[$name]). " +
+            "Ask who changed it; put it back, or $keep."
+        }
+        if (-not $proven -and $Step.Todo -contains $name) { $Step.Unproven += "$name $now" }
+        if (-not $Step.After) { continue }
+        $ours = @($Step.Before.Identity[$name]) + @($Step.After.Identity[$name])
+        $foreign = @($Step.Present.Identity[$name] | Where-Object -FilterScript {
+                $_ -and $ours -notcontains $_ })
+        if ($foreign.Count -gt 0) {
+            "$name $now is not what this change made: it has the identity " +
+            "$(Format-StepValue -Value $foreign). Remove it by hand if it shall go, or $keep."
+        }
+    }
+}
+
+function Get-OrphanReason ([hashtable] $Step) {
+    # Undo without records: what looks like ours is named and left alone, unless undo left it so.
+    $own = Find-Receipt -Id $Runbook.Id
+    $left = @{}
+    if ($own -and $Runbook.Good -contains $own.Receipt.outcome) {
+        $left = ConvertTo-StepValue -Value @($own.Receipt.steps)[$Step.Number - 1].state
+    }
+    $alike = @(foreach ($name in $Step.Wanted.Keys) {
+            $wanted = $Step.Wanted[$name]
+            $same = @($Step.Present[$name] | Where-Object -FilterScript { $_ -and (
+                        $wanted -contains $_ -or (Test-StepValue -Wanted $wanted -Present $_)) })
+            $known = (Test-Kept -Step $Step -Name $name) -or ($left.Contains($name) -and
+                (Test-StepValue -Wanted $left[$name] -Present $Step.Present[$name]))
+            if ($same.Count -gt 0 -and -not $known) { "$name is $(Format-StepValue -Value $same)" }
+        })
+    if ($alike.Count -gt 0) {
+        "$($Step.Id): $($alike -join ', '), as $($Runbook.Undoes) would leave it. There is no " +
+        'record of it here, nothing was taken back. Find the records, or keep the whole step ' +
+        "with -KeepPresent '$($Step.Id)' -Reason '...'."
+    }
+}
+
+function Get-RiskReason ([hashtable] $Step, [object] $Before) {
+    # Data of users would be harmed: reasons as from Require. Where reading that fails, and only
+    # there, a person may go past it who has looked by hand.
+    try { return & $Step.Risk $Before $Step.Present } catch { $text = Get-FailureText -Failure $_ }
+    if ($Step.RiskAccepted) { return }
+    if ($Runbook.Given.AcceptRisk -notcontains $Step.Id -or $Runbook.Preview) {
+        return "$($Step.Count) That cannot be read: $text Repair that, then run this again. If " +
+        'it cannot be repaired, look by hand, and if who owns these data agrees, use ' +
+        "-AcceptRisk '$($Step.Id)' -Reason '...'."
+    }
+    $null = Confirm-Question -Step $Step -Hold -Question "$text Go on without this reading?"
+    $count = Read-Answer -Question "$($Step.Count) Type the number that you read by hand"
+    Write-StepEvent -Step $Step -Status 'answer' -Lines "$($Step.Count) $count."
+    if ($count -ne '0') { return "$($Step.Count) By hand somebody read '$count', wanted is 0." }
+    Add-Override -Message "$($Step.Id): $text The risk is accepted."
+    $Step.RiskAccepted = $true
+}
+
+function Clear-UndoneRecord {
+    # After-records first: a cut-off here leaves a state that any run can go on from.
+    $stamp = (Get-UtcText) -replace '[:.]', ''
+    foreach ($kind in 'After', 'Before') {
+        foreach ($step in $Runbook.Steps) {
+            $path = Get-RecordPath -Step $step -Kind $kind
+            if (-not [System.IO.File]::Exists($path)) { continue }
+            [System.IO.File]::Move($path, "$path.undone-$stamp")
+        }
+    }
+}
+
+# Here stands engine.ps1, the same in every script.

@@ -1,0 +1,369 @@
+# =====================================================================================
+# Runbook 50-001 - Verify that ATL-EXCHANGE-00 takes tokens of Skype for Business
+#
+# Change   CHG0012345
+# Run on   atl-exchange-001.litwareinc.com   (Exchange Server 2016, Mailbox)
+# Rights   View-Only Organization Management and local administrator
+# Needs    receipts of 10-001, 20-001
+# Effect   None: it only reads.
+#
+# Checks   1   OAuth is on for web services and Autodiscover
+#          2   The web services name Skype for Business as a trusted issuer
+#          3   Skype's application is as it was made
+#          4   Exchange holds the certificate that Skype signs with
+#          5   Realm and test mailbox have accepted domains of their own
+#
+# Exit     0 proven, 1 failed, 2 refused, 4 not proven
+#
+# From     inventory litwareinc, generated: an edited copy refuses to run.
+# =====================================================================================
+
+#Requires -Version 3.0
+[CmdletBinding(SupportsShouldProcess = $true)]
+param (
+    [switch] $Unattended,
+    [string] $ReceiptPath = '',
+    [string[]] $SkipReceipt = @(),
+    [string[]] $KeepPresent = @(),
+    [string[]] $AcceptRisk = @(),
+    [switch] $OutsideWindow,
+    [string] $Reason = ''
+)
+
+if ([string] $ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') {
+    Write-Host -Object ('Constrained Language Mode: nothing was changed. Ask who manages ' +
+        'AppLocker or WDAC to allow the signer of this file, then run it again.')
+    exit 2
+}
+
+$Runbook = @{
+    Id = '50-001-exchange-verification_ATL-EXCHANGE-00'
+    Change = 'CHG0012345'
+    Host = 'ATL-EXCHANGE-00'
+    Domain = 'litwareinc.com'
+    ContentHash = '69f279825fd5d9da325b0b91d14241d5a953e67250c6d8f3d4fee8ec63b9095b'
+    Signer = @()
+    Window = $null
+    Needs = @(
+        @{ Id = '10-001-exchange-partner-application_ATL-EXCHANGE-00'
+            Hours = $null }
+        @{ Id = '20-001-exchange-restart_ATL-EXCHANGE-00'
+            Hours = $null }
+    )
+    Serves = @()
+    Undoes = ''
+    Voids = @()
+    Witness = $false
+    Commands = @(
+        'Connect-ExchangeServer', 'Get-AcceptedDomain', 'Get-AutodiscoverVirtualDirectory',
+        'Get-ExchangeServer', 'Get-ManagementRoleAssignment', 'Get-PartnerApplication',
+        'Get-WebServicesVirtualDirectory')
+    Members = @()
+    Rights = 'Ask for View-Only Organization Management.'
+    Next = '50-002-skype-verification_ATL-CS-001.ps1 on ATL-CS-001'
+    Help = 'Exchange team, with the evidence file'
+    Steps = @()
+}
+
+$Runbook.Product = {
+    $key = 'HKLM:\SOFTWARE\Microsoft\ExchangeServer\v15\Setup'
+    $found = [string] (Get-ItemProperty -LiteralPath $key -ErrorAction SilentlyContinue |
+            ForEach-Object -Process {
+            '{0}.{1}.{2}' -f $_.MsiProductMajor, $_.MsiProductMinor, $_.MsiBuildMajor })
+    if ($found -notlike '15.1.*') {
+        "The inventory says Exchange Server 2016 (15.1), found is '$found'. Run this on the " +
+        'right server, or correct the version in the inventory and build again.'
+    }
+    $file = Join-Path -Path $env:ExchangeInstallPath -ChildPath 'bin\RemoteExchange.ps1'
+    Get-SignerProblem -Path $file -Signer 'O=Microsoft Corporation'
+}
+
+$Runbook.Shell = {
+    # In a management shell the commands are there already; the probe tells whether they answer.
+    if (-not (Get-Command -Name 'Get-PartnerApplication' -ErrorAction SilentlyContinue)) {
+        $file = Join-Path -Path $env:ExchangeInstallPath -ChildPath 'bin\RemoteExchange.ps1'
+        Import-Module -Name $file -Force
+        $here = 'atl-exchange-001.litwareinc.com'
+        Connect-ExchangeServer -ServerFqdn $here -ClientApplication 'ManagementShell'
+    }
+}
+
+$Runbook.Probe = {
+    Get-ExchangeServer -Identity 'ATL-EXCHANGE-00' -ErrorAction Stop
+}
+
+$Runbook.Discard = {
+    # IIS hosts the session: after its restart the commands would only seem to be there.
+    foreach ($session in Get-PSSession | Where-Object -FilterScript {
+            $_.ConfigurationName -eq 'Microsoft.Exchange' }) {
+        Remove-PSSession -Session $session
+    }
+}
+
+# =====================================================================================
+# Check 1 of 5 - OAuth is on for web services and Autodiscover
+#
+# Why      With it off this server answers 401 to every token.
+# Passed   It is on for both virtual directories.
+# =====================================================================================
+$Runbook.Steps += , @{
+    Number = 1
+    Id = 'oauth-authentication'
+    Title = 'OAuth is on for web services and Autodiscover'
+    Check = {
+        $problems = @()
+        $name = 'ATL-EXCHANGE-00'
+        $at = @{ Server = $name; ADPropertiesOnly = $true; ErrorAction = 'Stop' }
+        $found = [ordered] @{
+            'Set-WebServicesVirtualDirectory' = @(Get-WebServicesVirtualDirectory @at)
+            'Set-AutodiscoverVirtualDirectory' = @(Get-AutodiscoverVirtualDirectory @at)
+        }
+        foreach ($set in @($found.Keys)) {
+            if (@($found[$set]).Count -eq 0) {
+                $problems += "$name has no such virtual directory to set: $set. Repair it first."
+            }
+            foreach ($one in $found[$set]) {
+                if ([string] $one.OAuthAuthentication -ne 'True') {
+                    $problems += "OAuth is off for $($one.Identity). Turn it on, restart IIS " +
+                    "after it: $set -Identity '$($one.Identity)' -OAuthAuthentication `$true"
+                }
+            }
+        }
+        @{ Saw = "The virtual directories of $name"; Problems = $problems }
+    }
+}
+
+# =====================================================================================
+# Check 2 of 5 - The web services name Skype for Business as a trusted issuer
+#
+# Why      This is what the running server does, whatever the directory says.
+# Passed   The challenge names Skype's identifier and realm.
+# =====================================================================================
+$Runbook.Steps += , @{
+    Number = 2
+    Id = 'trusted-issuer'
+    Title = 'The web services name Skype for Business as a trusted issuer'
+    Check = {
+        $problems = @()
+        $issuer = '00000004-0000-0ff1-ce00-000000000000@' + 'litwareinc.com'
+        # By its own name, past the load balancer, if its certificate has that name.
+        $own = 'https://' + 'atl-exchange-001.litwareinc.com' +
+        '/autodiscover/autodiscover.svc'
+        $answer = Get-WebAnswer -Url $own
+        if ($answer.Problem -like 'TrustFailure*') {
+            $answer = Get-WebAnswer -Url 'https://autodiscover.litwareinc.com/autodiscover/autodiscover.svc'
+        }
+        if ("$($answer.Headers['www-authenticate'])" -notmatch 'Bearer') {
+            # Some builds name their issuers only to who comes with a token, good or not.
+            $answer = Get-WebAnswer -Url $answer.Url -Token 'none'
+        }
+        $challenge = "$($answer.Headers['www-authenticate'])"
+        if ($answer.Status -ne 401) {
+            $problems += "$($answer.Url) does not answer 401 but $($answer.Status) " +
+            "$($answer.Problem): look at its name, certificate and application pool."
+        } elseif ($challenge -notmatch 'Bearer') {
+            $problems += "$($answer.Url) offers no Bearer. The check oauth-authentication names " +
+            'the command for it; then restart IIS on this server.'
+        } elseif ($challenge -notmatch [regex]::Escape($issuer)) {
+            $problems += "$($answer.Url) does not trust $issuer. Restart IIS on this server; if " +
+            'that does not help, the verification of the organisation says why.'
+        }
+        @{ Saw = "$($answer.Url) answers $($answer.Status): $challenge"; Problems = $problems }
+    }
+}
+
+# =====================================================================================
+# Check 3 of 5 - Skype's application is as it was made
+#
+# Why      A missing, disabled or other application is the first cause of a 401.
+# Passed   One enabled application of the realm, with account and roles.
+# =====================================================================================
+$Runbook.Steps += , @{
+    Number = 3
+    Id = 'application'
+    Title = 'Skype''s application is as it was made'
+    Otherwise = 'Run 00-001: it names what to do.'
+    Wanted = [ordered] @{
+        application = @{ Pattern = '^LyncEnterprise-[0-9a-f]{32}$'; Text = 'LyncEnterprise-<Guid>' }
+        enabled = 'True'
+        realm = 'litwareinc.com'
+        account = @{ Pattern = '^LyncEnterprise-ApplicationAccount\d*$'; Text = 'its own account' }
+        roles = 'ArchiveApplication', 'MeetingGraphApplication', 'UserApplication'
+    }
+    Read = {
+        $state = [ordered] @{
+            application = @(); enabled = ''; realm = ''; account = @(); roles = @()
+        }
+        foreach ($one in @(Get-PartnerApplication -ErrorAction Stop)) {
+            if ($one.ApplicationIdentifier -eq '00000004-0000-0ff1-ce00-000000000000' -and
+                [string] $one.UseAuthServer -ne 'True') {
+                $state.application += $one.Name
+                $state.enabled = $one.Enabled
+                $state.realm = $one.Realm
+                $state.account += ([string] $one.LinkedAccount -split '/')[-1]
+            }
+        }
+        foreach ($account in $state.account) {
+            $at = @{ RoleAssignee = $account; AssignmentMethod = 'Direct'; ErrorAction = 'Stop' }
+            $state.roles += @(Get-ManagementRoleAssignment @at |
+                    ForEach-Object -Process { [string] $_.Role })
+        }
+        $state
+    }
+}
+
+# =====================================================================================
+# Check 4 of 5 - Exchange holds the certificate that Skype signs with
+#
+# Why      After a renewal there, tokens are refused until it is fetched again.
+# Passed   What Skype publishes is what Exchange has stored.
+# =====================================================================================
+$Runbook.Steps += , @{
+    Number = 4
+    Id = 'signing-certificate'
+    Title = 'Exchange holds the certificate that Skype signs with'
+    Check = {
+        $problems = @()
+        $url = 'https://atl-cs-001.litwareinc.com/metadata/json/1'
+        $answer = Get-WebAnswer -Url $url
+        if ($answer.Status -ne 200) {
+            throw "$url does not answer 200 but $($answer.Status) $($answer.Problem): look at it " +
+            'from this server.'
+        }
+        $published = @((ConvertFrom-Json -InputObject $answer.Body).keys | ForEach-Object -Process {
+                $_.keyvalue.value -replace '\s' })
+        $apps = @(Get-PartnerApplication -ErrorAction Stop | Where-Object -FilterScript {
+                $_.AuthMetadataUrl -eq $url })
+        $names = @($apps | ForEach-Object -Process { $_.Name })
+        $stored = @($apps | ForEach-Object -Process { $_.CertificateStrings } |
+                ForEach-Object -Process { $_ -replace '\s' })
+        $new = @($published | Where-Object -FilterScript { $stored -notcontains $_ })
+        if ($published.Count -eq 0 -or $new.Count -gt 0) {
+            $problems += "Exchange does not hold the certificate that Skype publishes at $url. " +
+            "Fetch it: Set-PartnerApplication -Identity '$names' -RefreshAuthMetadata, then " +
+            'restart IIS on every Exchange server.'
+        }
+        $skew = 'an unknown number of'
+        if ($answer.Date) {
+            $skew = [int] (Get-Date).ToUniversalTime().Subtract($answer.Date).TotalSeconds
+        }
+        if ($skew -isnot [int] -or [System.Math]::Abs($skew) -ge 300) {
+            $problems += "The clock of $url is $skew seconds behind this one. Beyond 300 " +
+            'tokens are refused. Set the clocks right: w32tm.exe /resync'
+        }
+        $saw = "$($published.Count) published, $($stored.Count) stored, $($new.Count) missing"
+        @{ Saw = "Certificates: $saw"; Problems = $problems }
+    }
+}
+
+# =====================================================================================
+# Check 5 of 5 - Realm and test mailbox have accepted domains of their own
+#
+# Why      Behind a wildcard Exchange answers 401 invalid_tenant.
+# Passed   Both are accepted domains.
+# =====================================================================================
+$Runbook.Steps += , @{
+    Number = 5
+    Id = 'tenants'
+    Title = 'Realm and test mailbox have accepted domains of their own'
+    Otherwise = 'Add what is missing: New-AcceptedDomain -Name ''<domain>'' -DomainName ''<domain>'''
+    Wanted = [ordered] @{
+        domains = @(
+            'litwareinc.com')
+    }
+    Read = {
+        $wanted = @(
+            'litwareinc.com')
+        $names = @(Get-AcceptedDomain -ErrorAction Stop | ForEach-Object -Process {
+                [string] $_.DomainName })
+        [ordered] @{
+            domains = @($names | Where-Object -FilterScript { $wanted -contains $_ })
+        }
+    }
+}
+
+# =====================================================================================
+# Engine, part web - the same text in every runbook that asks a web server
+# =====================================================================================
+
+function Get-WebAnswer ([string] $Url, [string] $Token) {
+    # The only web access. It never throws: Status is 0 when nobody answered, and Problem says
+    # why. Certificates are judged by Windows. Join the texts of a header before you search
+    # them: .NET Framework divides some headers at their commas.
+    $found = @{
+        Url = $Url; Status = 0; Problem = ''; Headers = @{}; Body = ''; Date = $null; Proxy = ''
+    }
+    $response = $null
+    $ProgressPreference = 'SilentlyContinue'
+    try {
+        # Zero is the choice of Windows itself: adding TLS 1.2 (3072) would take others away.
+        $allow = [System.Net.ServicePointManager]::SecurityProtocol
+        if ([int] $allow) { [System.Net.ServicePointManager]::SecurityProtocol = $allow -bor 3072 }
+        $proxy = [System.Net.WebRequest]::DefaultWebProxy
+        if ($proxy -and -not $proxy.IsBypassed([uri] $Url)) {
+            $found.Proxy = [string] $proxy.GetProxy([uri] $Url)
+        }
+        $ask = @{ Uri = $Url; UseBasicParsing = $true; TimeoutSec = 30; ErrorAction = 'Stop' }
+        if ($Token) { $ask.Headers = @{ Authorization = "Bearer $Token" } }
+        $answer = Invoke-WebRequest @ask
+        $response = $answer.BaseResponse
+        $found.Body = $answer.Content
+        if ($found.Body -is [byte[]]) { $found.Body = $Runbook.Utf8.GetString($found.Body) }
+    } catch {
+        # A refusal such as 401 is an answer as well; its body stands in the details.
+        $found.Body = [string] $_.ErrorDetails
+        $response = Get-Field -Object $_.Exception -Name 'Response'
+        $kind = [string] (Get-Field -Object $_.Exception -Name 'Status')
+        if (-not $kind) { $kind = $_.Exception.GetType().Name }
+        $found.Problem = "${kind}: $($_.Exception.GetBaseException().Message)"
+    }
+    if ($response) {
+        $found.Problem = ''
+        $found.Status = [int] $response.StatusCode
+        foreach ($name in $response.Headers.AllKeys) {
+            $found.Headers[$name.ToLowerInvariant()] = [string[]] $response.Headers.GetValues($name)
+        }
+        $at = [string] $response.Headers['Date'] -as [datetime]
+        if ($at) { $found.Date = $at.ToUniversalTime() }
+    }
+    $found
+}
+
+# =====================================================================================
+# Engine, part signer - the same text in every runbook that judges a signature
+# =====================================================================================
+
+function Get-SignerProblem ([string] $Path, [string[]] $Signer, [switch] $Own) {
+    # One sentence when a file is not as one of its signers (thumbprint, part of subject) left it.
+    $again = 'Restore it from the installation media of this build.'
+    if ($Own) { $again = 'Fetch the approved file again.' }
+    if (-not [System.IO.File]::Exists($Path)) { return "$Path is missing. $again" }
+    $signature = Get-AuthenticodeSignature -LiteralPath $Path -ErrorAction Stop
+    $subject = $thumbprint = ''
+    $by = $signature.SignerCertificate
+    if ($by) { $subject, $thumbprint = [string] $by.Subject, [string] $by.Thumbprint }
+    # A comma between quotes divides no subject: such a name could hold another one.
+    $parts = $subject -split ', (?=(?:[^"]*"[^"]*")*[^"]*$)'
+    $expected = @($Signer | Where-Object -FilterScript {
+            $_ -eq $thumbprint -or ($_ -match '=' -and $parts -ccontains $_) })
+    $status = [string] $signature.Status
+    $words = @{
+        NotSigned = "it has no signature. $again"
+        HashMismatch = "it was changed after '$subject' signed it. $again"
+        NotTrusted = "'$subject' is distrusted on this server. Ask who manages its certificates."
+        UnknownError = "this server does not know the root of the chain of '$subject', or the " +
+        'certificate is out of its time. Import that root (no Internet here), then run this again.'
+        NotSupportedFileFormat = "Windows finds no place for a signature in it. $again"
+        Incompatible = 'its signature uses an algorithm that this server does not know. Have it ' +
+        'signed with SHA-256, or update Windows.'
+    }
+    if ($words.ContainsKey($status)) {
+        "${Path}: $($words[$status])"
+    } elseif ($status -ne 'Valid') {
+        "${Path}: the signature status is $status. $again"
+    } elseif ($expected.Count -eq 0) {
+        "$Path is signed by '$subject', expected is '$($Signer -join "' or '")'. $again"
+    }
+}
+
+# Here stands engine.ps1, the same in every script.
