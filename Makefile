@@ -51,7 +51,8 @@ check: $(READY) ## Check format, style, types and layers
 
 .PHONY: snapshots
 snapshots: $(READY) ## Write golden files and generated sections anew; read the diff before a commit
-	$(BIN)/python tests/tools/golden.py
+	rm -rf tests/golden
+	$(PYTEST) tests/runbooks/test_golden.py --snapshot-update
 	$(BIN)/python tests/tools/readme.py
 
 .PHONY: lock

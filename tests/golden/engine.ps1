@@ -1,21 +1,5 @@
 # =====================================================================================
-# Runbook 10-001 - Register Skype for Business as a partner application of Exchange
-#
-# Change   CHG0012345
-# Run on   atl-exchange-001.litwareinc.com   (Exchange Server 2016, Mailbox)
-# Rights   Organization Management and local administrator
-# Needs    receipts of 00-001, 00-002, 05-001
-# Effect   None until a server reads it: at its IIS restart, else after about 15
-#          minutes.
-# Undo     undo/02-001-undo-exchange-partner-application_ATL-EXCHANGE-00.ps1
-#
-# Steps    1   Register Skype for Business as a partner application
-#
-# Preview  powershell.exe -NoProfile -ExecutionPolicy RemoteSigned -File <this> -WhatIf
-# Exit     0 done, 1 failed, 2 refused and nothing changed, 3 declined, 4 not verified
-#
-# From     inventory litwareinc, generated: an edited copy refuses to run.
-# ==============================================================================# Engine - from here to the end of the file every runbook has the same text
+# Engine - from here to the end of the file every runbook has the same text
 #   1 Tools      2 Evidence      3 Guards      4 Receipts      5 Judging a step
 #   6 Working a step             7 Hold points, waits, checks      8 The run
 # All state stands in the table $Runbook, which is read-only while the vendor's shell loads.

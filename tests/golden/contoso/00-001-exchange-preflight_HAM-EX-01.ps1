@@ -43,7 +43,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-EX-01'
     Domain = 'corp.contoso.net'
-    ContentHash = '4254f5eb3b0d10ce9440904635843b1838283e88530005edd1a6a4a2dd44146f'
+    ContentHash = 'e63b6f7c0f26672e23ec8a519a2a00a817ba603b195a76fd913ef60deb3e75f0'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null

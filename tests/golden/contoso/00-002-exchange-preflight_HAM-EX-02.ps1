@@ -40,7 +40,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-EX-02'
     Domain = 'corp.contoso.net'
-    ContentHash = '1f062577953894074473c08cadb14f909d5a121832162d02079a70f9ae8232bc'
+    ContentHash = '248bcd32568c5c67deee2926ee4308a1f9c5b6850e5ad9b537c4d6d9bbaf485f'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null

@@ -40,7 +40,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'SINGAPORE-EX-01'
     Domain = 'asia.corp.contoso.net'
-    ContentHash = '3c0622fec15996105eec1951696dba1681afa853c3f7fec9b050023515a634d2'
+    ContentHash = '6f2bcf6ec3371652921431201482dda583f9cafaa4793f284aa1fa1fe27a82a7'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null

@@ -40,7 +40,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'SINGAPORE-EX-02'
     Domain = 'asia.corp.contoso.net'
-    ContentHash = '7a5ca6e42a1df8309392bb4aa3dbef13993a6a9a28a1d7a714c617b56e7fcea7'
+    ContentHash = 'c3f758378d304fb5ea0856e02a3e8b72321a34143794ba5a7bdbce5c0b6e4546'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null

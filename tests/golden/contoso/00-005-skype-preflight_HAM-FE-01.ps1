@@ -44,7 +44,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-FE-01'
     Domain = 'corp.contoso.net'
-    ContentHash = '750807a4f7eb3ad8348b2e907e85e0600c352ba7bc9a6c39c4b818f2aedef297'
+    ContentHash = 'fa297e4cc919844a0032c327d5b526a5824596828700209c1900a83349df839b'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null
@@ -325,8 +325,8 @@ $Runbook.Steps += , @{
     Otherwise = 'Correct what the sentence names, then run this again.'
     Check = {
         # A prerequisite runbook assigns this certificate; here only whether it can.
-        $saw = '3F2A9C5B7D1E4F608192A3B4C5D6E7F801234567' + ' was looked for in LocalMachine\My.'
-        $problems = @(foreach ($wanted in @('3F2A9C5B7D1E4F608192A3B4C5D6E7F801234567')) {
+        $saw = '966918EADDDD46574085FDAE13B59397E3633787' + ' was looked for in LocalMachine\My.'
+        $problems = @(foreach ($wanted in @('966918EADDDD46574085FDAE13B59397E3633787')) {
             $found = @(Get-ChildItem -LiteralPath 'Cert:\LocalMachine\My' -ErrorAction Stop |
                     Where-Object -FilterScript { $_.Thumbprint -eq $wanted })
             if (-not @($found | Where-Object -FilterScript { $_.HasPrivateKey }).Count) {

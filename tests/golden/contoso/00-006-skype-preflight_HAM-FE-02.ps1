@@ -40,7 +40,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-FE-02'
     Domain = 'corp.contoso.net'
-    ContentHash = '86cdd7713be46a9da351db4e41734ad5421d9025c69e1090e31f32fa683eada5'
+    ContentHash = '1e9e30f573ce67de85bb9f7e3231a8dc6c77153a441ddfaf94b6cea8d8e89197'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null

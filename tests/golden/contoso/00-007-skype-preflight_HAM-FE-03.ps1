@@ -41,7 +41,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-FE-03'
     Domain = 'corp.contoso.net'
-    ContentHash = '751330848540e0d10f734cd0deefefeffda92764c5c67e18590d4f2ebeef42c6'
+    ContentHash = '51d6bc23d515f429eb664e81afeedf2e734cdabbb46716916dbd225ac74e26a7'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null

@@ -40,7 +40,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'SIN-SFB-01'
     Domain = 'asia.corp.contoso.net'
-    ContentHash = 'f409581225606b1ba3c8b3a261137146637b9168d175652c3ef031aa93edc297'
+    ContentHash = '259d12149f4be36132ae713ab5e024756cb92a2312cdf82e41b9aa732819b129'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null

@@ -42,7 +42,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-EX-01'
     Domain = 'corp.contoso.net'
-    ContentHash = '2dc74128e8b5e84708dec9b512e1310614d99205f745cb00e4f3a2a01512493c'
+    ContentHash = '742ed358062e48e82127109520d402b9ac24ec76bfdee0a2cae2860acb0bdab4'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = '2027-05-08T20:00:00+02:00', '2027-05-09T06:00:00+02:00'
@@ -102,13 +102,13 @@ $Runbook.Discard = {
 # =====================================================================================
 # Step 1 of 3 - The change may begin
 #
-# Why      From here on servers are changed. All preflights have passed.
+# Why      From here on servers are changed.
 # =====================================================================================
 $Runbook.Steps += , @{
     Number = 1
     Id = 'go'
     Title = 'The change may begin'
-    Ask = 'Has the change manager decided that CHG0047110 begins now?'
+    Ask = 'Did the preflight of every server end with 0, and has the change manager decided that CHG0047110 begins now?'
     Who = 'who leads the change'
 }
 
@@ -124,7 +124,7 @@ $Runbook.Steps += , @{
     Number = 2
     Id = 'autodiscover-uri'
     Title = 'Publish the Autodiscover address of each server'
-    Text = 'cc66416ec8aa35d9c7ae66218d1248b6581f0e6d6c300227e1d19d46a5b0439a'
+    Text = 'b72aee2b3179956d1573cfcf0b451c1da77cf5ea8755884f002047620fda6ca3'
     Wanted = [ordered] @{
         'HAM-EX-01' = 'https://autodiscover.contoso.com/autodiscover/autodiscover.xml'
         'HAM-EX-02' = 'https://autodiscover.contoso.com/autodiscover/autodiscover.xml'

@@ -42,7 +42,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-FE-01'
     Domain = 'corp.contoso.net'
-    ContentHash = 'c2f933272f6d7c3e557044454938d454f77bf591b477242ecdc6e2587ff6fcf8'
+    ContentHash = '19d68bf228f88977a9a33beb68427e49188ad558e3bf97a73e2067864c72476a'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = '2027-05-08T20:00:00+02:00', '2027-05-09T06:00:00+02:00'
@@ -102,10 +102,10 @@ $Runbook.Steps += , @{
     Number = 1
     Id = 'oauth-certificate'
     Title = 'Assign the certificate that signs the tokens, for all Front Ends'
-    Text = '751a3a952dc898c9c8e4610b22aed2fc46a676043b28b247a909946b4b3a0e40'
+    Text = 'b4b6b6d94c30bbcf730965b2b03876811dfce6430e07f60b3f17efdd28bbc8e2'
     Replicates = $true
     Wanted = [ordered] @{
-        thumbprint = '3F2A9C5B7D1E4F608192A3B4C5D6E7F801234567'
+        thumbprint = '966918EADDDD46574085FDAE13B59397E3633787'
     }
     Read = {
         $global = @{ Identity = 'global'; Type = 'OAuthTokenIssuer'; ErrorAction = 'Stop' }
@@ -113,7 +113,7 @@ $Runbook.Steps += , @{
         [ordered] @{ thumbprint = @($assigned | ForEach-Object -Process { $_.Thumbprint }) }
     }
     Require = {
-        foreach ($wanted in @('3F2A9C5B7D1E4F608192A3B4C5D6E7F801234567')) {
+        foreach ($wanted in @('966918EADDDD46574085FDAE13B59397E3633787')) {
             $found = @(Get-ChildItem -LiteralPath 'Cert:\LocalMachine\My' -ErrorAction Stop |
                     Where-Object -FilterScript { $_.Thumbprint -eq $wanted })
             if (-not @($found | Where-Object -FilterScript { $_.HasPrivateKey }).Count) {
@@ -147,7 +147,7 @@ $Runbook.Steps += , @{
     }
     Apply = {
         $certificate = @{ Identity = 'global'; Type = 'OAuthTokenIssuer'; ErrorAction = 'Stop' }
-        $certificate.Thumbprint = '3F2A9C5B7D1E4F608192A3B4C5D6E7F801234567'
+        $certificate.Thumbprint = '966918EADDDD46574085FDAE13B59397E3633787'
         Set-CsCertificate @certificate -Confirm:$false
     }
 }

@@ -40,7 +40,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-EX-01'
     Domain = 'corp.contoso.net'
-    ContentHash = 'b24bb3c63c696b6874b2a646f0bc963847f68b80b46863215c0f45be3a59cd07'
+    ContentHash = '817259c48336d3da581a5436ba322c49d96ca4c742d3ff4c21ceb61f2e45bb49'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = '2027-05-08T20:00:00+02:00', '2027-05-09T06:00:00+02:00'
@@ -126,7 +126,7 @@ $Runbook.Steps += , @{
     Number = 1
     Id = 'partner-application'
     Title = 'Register Skype for Business as a partner application'
-    Text = '0281082d04c25ee9824dbdc069574736d1c155c4a266db63e74f8c43298c84c9'
+    Text = '12b8aa4b2355faa8e653f353d3afd536ad16cfa2e90c3ac769dd5252c0545b7a'
     Relaxed = $true
     Wanted = [ordered] @{
         application = @{ Pattern = '^LyncEnterprise-[0-9a-f]{32}$'; Text = 'LyncEnterprise-<Guid>' }
@@ -157,7 +157,10 @@ $Runbook.Steps += , @{
                 $state.url = $one.AuthMetadataUrl
                 $state.enabled = $one.Enabled
                 $state.acceptsSid = $one.AcceptSecurityIdentifierInformation
-                $state.certificate = @('', 'present')[[int] [bool] @($one.CertificateStrings)]
+                $state.certificate = ''
+                if (@($one.CertificateStrings)) {
+                    $state.certificate = 'present'
+                }
                 $linked += ([string] $one.LinkedAccount -split '/')[-1]
             }
         }

@@ -45,7 +45,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-EX-01'
     Domain = 'corp.contoso.net'
-    ContentHash = '1aab6ea6ab10d43bf2201bf6aed4a5962f20a26efa59ab3eeeb122d105184c4f'
+    ContentHash = 'dcc5c2f00c3c90434b6c7d5f2f7c11c276e4d54db539c664b464f50f6be5f6b7'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = '2027-05-08T20:00:00+02:00', '2027-05-09T06:00:00+02:00'
@@ -218,7 +218,7 @@ $Runbook.Steps += , @{
     Id = 'health'
     Title = 'HAM-EX-01 answers'
     TimeoutSeconds = 300
-    Otherwise = 'Look at the application pools of HAM-EX-01; it stays out of the load balancer.'
+    Otherwise = 'Look at the application pools of HAM-EX-01. Keep it out of the load balancer until it answers.'
     Wanted = [ordered] @{
         web = 'answers'
     }

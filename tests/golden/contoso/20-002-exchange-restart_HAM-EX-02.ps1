@@ -45,7 +45,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-EX-02'
     Domain = 'corp.contoso.net'
-    ContentHash = 'df9f7fa58fe9808b72babe0f1beae1a45572dfb202a4abdf61a94181bb6917b7'
+    ContentHash = '40c41dcae410b7043ee0c0a374c548aa537420e7bfae0780fac241829fb4c8e2'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = '2027-05-08T20:00:00+02:00', '2027-05-09T06:00:00+02:00'
@@ -218,7 +218,7 @@ $Runbook.Steps += , @{
     Id = 'health'
     Title = 'HAM-EX-02 answers'
     TimeoutSeconds = 300
-    Otherwise = 'Look at the application pools of HAM-EX-02; it stays out of the load balancer.'
+    Otherwise = 'Look at the application pools of HAM-EX-02. Keep it out of the load balancer until it answers.'
     Wanted = [ordered] @{
         web = 'answers'
     }

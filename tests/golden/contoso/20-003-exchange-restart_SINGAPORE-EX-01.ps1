@@ -46,7 +46,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'SINGAPORE-EX-01'
     Domain = 'asia.corp.contoso.net'
-    ContentHash = '7c57cdddd5c00e11cce903a689491f97bf0b06acf67b0c39bb5d3b7ab662b9ed'
+    ContentHash = '26ae7d55a715e9d383b9ce6ab49453a04f6f2d09f14d519991080c6f78c34b9b'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = '2027-05-08T20:00:00+02:00', '2027-05-09T06:00:00+02:00'
@@ -220,7 +220,7 @@ $Runbook.Steps += , @{
     Id = 'health'
     Title = 'SINGAPORE-EX-01 answers'
     TimeoutSeconds = 300
-    Otherwise = 'Look at the application pools of SINGAPORE-EX-01; it stays out of the load balancer.'
+    Otherwise = 'Look at the application pools of SINGAPORE-EX-01. Keep it out of the load balancer until it answers.'
     Wanted = [ordered] @{
         web = 'answers'
     }

@@ -46,7 +46,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'SINGAPORE-EX-02'
     Domain = 'asia.corp.contoso.net'
-    ContentHash = '048a3ac27da72afcffcb38f8781744e53ec288ea5a5229067c89ebc1c268de96'
+    ContentHash = '39242bdb3b35d9ae5b7bec27ed9e7d64ab83670d61869554f258fda4bb23883c'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = '2027-05-08T20:00:00+02:00', '2027-05-09T06:00:00+02:00'
@@ -220,7 +220,7 @@ $Runbook.Steps += , @{
     Id = 'health'
     Title = 'SINGAPORE-EX-02 answers'
     TimeoutSeconds = 300
-    Otherwise = 'Look at the application pools of SINGAPORE-EX-02; it stays out of the load balancer.'
+    Otherwise = 'Look at the application pools of SINGAPORE-EX-02. Keep it out of the load balancer until it answers.'
     Wanted = [ordered] @{
         web = 'answers'
     }

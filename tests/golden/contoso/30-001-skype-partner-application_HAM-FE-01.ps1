@@ -42,7 +42,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-FE-01'
     Domain = 'corp.contoso.net'
-    ContentHash = '8bf2d9caa8181338b01615d7f6dccbcb631d0561fd56d07b0b04c0cd87f2f90c'
+    ContentHash = '3ce930153697bde349d621f76e49be13d4d2367d314c00c0c63280cc74db7b97'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = '2027-05-08T20:00:00+02:00', '2027-05-09T06:00:00+02:00'

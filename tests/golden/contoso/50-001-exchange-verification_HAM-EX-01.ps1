@@ -41,7 +41,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-EX-01'
     Domain = 'corp.contoso.net'
-    ContentHash = '98cc1958c73e1b25fec76c13351859513e0a00f0655623a116e84616ef7cb6ce'
+    ContentHash = '0be465d40f826050c26d800d3a656308b574417340f04025a0aadc49841b9792'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null

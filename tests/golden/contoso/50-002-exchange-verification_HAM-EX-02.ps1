@@ -38,7 +38,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-EX-02'
     Domain = 'corp.contoso.net'
-    ContentHash = 'd6dd13802ee31b67eab2461df46080ee8b188ce5e96af360261180e3aaf874ba'
+    ContentHash = '880236f624afea49ea2a11829ee9f827de96ab277f7e68275fd719900eda0c88'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null

@@ -38,7 +38,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'SINGAPORE-EX-01'
     Domain = 'asia.corp.contoso.net'
-    ContentHash = '54396d579710c21b3171287636a10aca76a92bc82f25dcc52c9481c552ca27ad'
+    ContentHash = '9bc1e7f81fe167912cdda1b0a424af2ffa3b15a503b95c2f856f871948a0ce39'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null

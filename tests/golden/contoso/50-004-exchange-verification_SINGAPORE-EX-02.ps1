@@ -38,7 +38,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'SINGAPORE-EX-02'
     Domain = 'asia.corp.contoso.net'
-    ContentHash = 'b0268319c4bcab9f212e1a496f8c04a74033854318e05e1a42cca38c0ac312a6'
+    ContentHash = '093d7fa39b9754aca6d6211fc1018f21de95f98a64603c2bdd3c30ab469d4acd'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null

@@ -39,7 +39,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-FE-01'
     Domain = 'corp.contoso.net'
-    ContentHash = '7fd0743900df39aee09e5060e18b7197579a587a386e941fa45b9e30efc9fa7f'
+    ContentHash = '9c1ad13ded09ab0eee2a3d1e73ed90f8d7dca4ef5a224dea1b29e734c6032d2f'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null

@@ -39,7 +39,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-FE-02'
     Domain = 'corp.contoso.net'
-    ContentHash = 'a71044c667e7f40fa726c9818242816fe74f6af7f790468289891f225b471dc7'
+    ContentHash = '4a49a3760b1edf2906a97b814443fcf52a99e0f81aefcf914d080de6a75eb031'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null

@@ -40,7 +40,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-FE-03'
     Domain = 'corp.contoso.net'
-    ContentHash = '11620f96b957e4eef003876021de11792b59c79701b173c5f3d11bbf66112581'
+    ContentHash = '9616fefd5c0a87b5c118f2817127b8d28641193118705b0d8b6d9931d3688572'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null

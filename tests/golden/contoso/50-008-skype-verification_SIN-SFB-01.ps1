@@ -39,7 +39,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'SIN-SFB-01'
     Domain = 'asia.corp.contoso.net'
-    ContentHash = '8b5d287c3879f59cd13fbe271ff0fec5f755ffaa75820be22557e1f779e9ae59'
+    ContentHash = '86b908a65dce6eb74426e2f40293429b7b6d5ed87d5ed7287c66a4c255b8b572'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null

@@ -43,7 +43,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '71d7576b2c66767d5c75377f4b4c98431395ed0c72a3364a2d92e2f1957b6fb8'
+    ContentHash = '0f8d691d408119dd9ab4844cc1353e0f0524739a0054d2668c7f452b30e4abef'
     Signer = @()
     Window = '2027-03-06T22:00:00+01:00', '2027-03-07T02:00:00+01:00'
     Needs = @(
@@ -93,13 +93,13 @@ $Runbook.Save = {
 # =====================================================================================
 # Step 1 of 3 - The change may begin
 #
-# Why      From here on servers are changed. All preflights have passed.
+# Why      From here on servers are changed.
 # =====================================================================================
 $Runbook.Steps += , @{
     Number = 1
     Id = 'go'
     Title = 'The change may begin'
-    Ask = 'Has the change manager decided that CHG0012345 begins now?'
+    Ask = 'Did the preflight of every server end with 0, and has the change manager decided that CHG0012345 begins now?'
     Who = 'who leads the change'
 }
 
@@ -146,8 +146,8 @@ $Runbook.Steps += , @{
             }
             if ($moved -gt 0) {
                 "$moved contact lists of $pool live in Exchange or move there. Bring them back: " +
-                'Set-CsUserServicesPolicy -Identity global -UcsAllowed $false, then Get-CsUser ' +
-                "-Filter {RegistrarPool -eq '$pool'} | Invoke-CsUcsRollback -Confirm:`$false" +
+                'Grant-CsUserServicesPolicy -Identity <user> -PolicyName <a policy that denies ' +
+                'it>, then Invoke-CsUcsRollback -Identity <user> -Confirm:$false for each user' +
                 '; or, if they shall stay, write unified_contact_store: allow, and build again.'
             }
         }

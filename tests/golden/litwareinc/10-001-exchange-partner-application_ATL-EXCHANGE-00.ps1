@@ -40,7 +40,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-EXCHANGE-00'
     Domain = 'litwareinc.com'
-    ContentHash = '15f49f905822eb3bd4f38ebb130f940a3124b8090068bbfdb4aea900c0b4e4fd'
+    ContentHash = 'eeaa781c432da2bde2159f3b5823cf61c3c7e890d9d060c8e374067a8d5c1527'
     Signer = @()
     Window = '2027-03-06T22:00:00+01:00', '2027-03-07T02:00:00+01:00'
     Needs = @(
@@ -123,7 +123,7 @@ $Runbook.Steps += , @{
     Number = 1
     Id = 'partner-application'
     Title = 'Register Skype for Business as a partner application'
-    Text = '30f72ff541e1e1ca7283509a4bab5e66eebadfa214547c929dfeb3ae2814e6f1'
+    Text = 'e6173837002e0db1747f6ee4782e3bc0b02174056e29354d12694495af8f3827'
     Relaxed = $true
     Wanted = [ordered] @{
         application = @{ Pattern = '^LyncEnterprise-[0-9a-f]{32}$'; Text = 'LyncEnterprise-<Guid>' }
@@ -158,7 +158,10 @@ $Runbook.Steps += , @{
                 $state.url = $one.AuthMetadataUrl
                 $state.enabled = $one.Enabled
                 $state.acceptsSid = $one.AcceptSecurityIdentifierInformation
-                $state.certificate = @('', 'present')[[int] [bool] @($one.CertificateStrings)]
+                $state.certificate = ''
+                if (@($one.CertificateStrings)) {
+                    $state.certificate = 'present'
+                }
                 $linked += ([string] $one.LinkedAccount -split '/')[-1]
             }
         }

@@ -44,7 +44,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-EXCHANGE-00'
     Domain = 'litwareinc.com'
-    ContentHash = '3edf004f5882feeb0bb940b853a03b693e9745c2399e75f190086ec8bba9d8a6'
+    ContentHash = '8198749d460ea9d7c0a07745bd622ca89daae1d2fddcaf13e5e8f3d3743454a4'
     Signer = @()
     Window = '2027-03-06T22:00:00+01:00', '2027-03-07T02:00:00+01:00'
     Needs = @(
@@ -196,7 +196,7 @@ $Runbook.Steps += , @{
 # =====================================================================================
 # Check 3 of 3 - ATL-EXCHANGE-00 answers
 #
-# Why      Before that the load balancer would send users to a server that refuses them.
+# Why      Until it answers it refuses its users.
 # Passed   Its web services answer.
 # =====================================================================================
 $Runbook.Steps += , @{

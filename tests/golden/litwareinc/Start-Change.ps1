@@ -22,11 +22,14 @@ Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
 
 function Get-ContentHash ([string] $Path) {
-    # SHA-256 of the text without signature block and with its own hash set to zeros.
+    # SHA-256 of the text without signature block and with its own hash set to zeros, as a runbook
+    # finds it of itself. Signers seek the marks of a block: none is whole here.
     $latin = [System.Text.Encoding]::GetEncoding(28591)
     $text = $latin.GetString([System.IO.File]::ReadAllBytes($Path))
-    $block = 'Begin sig[n]ature block\r\n(# \S+\r\n)+# SIG # End sig[n]ature block\r\n\z'
-    $text = $text -creplace ('\r\n# SIG # ' + $block)
+    $marks = $text.ToLowerInvariant() -csplit 'sig # (?:begin|end) sig[n]ature block'
+    $block = '(?<!\A)\r\n# SIG # Begin sig[n]ature block(\r\n# ~{64})*\r\n# (~{4}){0,15}~(~(~~|' +
+    '[AEIMQUYcgkosw048]=)|[AQgw]==)\r\n# SIG # End sig[n]ature block\r\n\z'
+    if ($marks.Count -eq 3) { $text = $text -creplace $block.Replace('~', '[A-Za-z0-9+/]') }
     if ($text -cmatch "ContentHash = '([0-9a-f]{64})'") {
         $text = $text.Replace($Matches[1], '0' * 64)
     }
@@ -119,73 +122,73 @@ $Plan = @(
         Host = 'ATL-EXCHANGE-00'
         Undo = $false
         Title = 'ATL-EXCHANGE-00 is ready for the change'
-        Counts = '84d3e301150a0a292a93be3193878ace7f59bc67efcc33faf080b500c9e10f1b' }
+        Counts = '8d2bec322260ed6e70c2cdc28697539743c32b404a4868ac3c4a92819078d3d7' }
     @{ Id = '00-002-skype-preflight_ATL-CS-001'
         Number = '00-002'
         Host = 'ATL-CS-001'
         Undo = $false
         Title = 'ATL-CS-001 is ready for the change'
-        Counts = '381593eae398dea1a534c73b9ffaa5adaf7cf0dcd351d9fdda2b7fe47d87c907' }
+        Counts = '5ce772a26a46db760afa987dd28cc684bdb27432226ff681064e0bd35acfae44' }
     @{ Id = '05-001-skype-prerequisites_ATL-CS-001'
         Number = '05-001'
         Host = 'ATL-CS-001'
         Undo = $false
         Title = 'Prepare Skype for Business for the trust'
-        Counts = '71d7576b2c66767d5c75377f4b4c98431395ed0c72a3364a2d92e2f1957b6fb8' }
+        Counts = '0f8d691d408119dd9ab4844cc1353e0f0524739a0054d2668c7f452b30e4abef' }
     @{ Id = '10-001-exchange-partner-application_ATL-EXCHANGE-00'
         Number = '10-001'
         Host = 'ATL-EXCHANGE-00'
         Undo = $false
         Title = 'Register Skype for Business as a partner application of Exchange'
-        Counts = '15f49f905822eb3bd4f38ebb130f940a3124b8090068bbfdb4aea900c0b4e4fd' }
+        Counts = 'eeaa781c432da2bde2159f3b5823cf61c3c7e890d9d060c8e374067a8d5c1527' }
     @{ Id = '20-001-exchange-restart_ATL-EXCHANGE-00'
         Number = '20-001'
         Host = 'ATL-EXCHANGE-00'
         Undo = $false
         Title = 'Restart IIS on ATL-EXCHANGE-00'
-        Counts = '3edf004f5882feeb0bb940b853a03b693e9745c2399e75f190086ec8bba9d8a6' }
+        Counts = '8198749d460ea9d7c0a07745bd622ca89daae1d2fddcaf13e5e8f3d3743454a4' }
     @{ Id = '30-001-skype-partner-application_ATL-CS-001'
         Number = '30-001'
         Host = 'ATL-CS-001'
         Undo = $false
         Title = 'Register Exchange as a partner application of Skype for Business'
-        Counts = 'b2703df9b8491b36e268fc06e6257a44afc678e5ef98d1cbf8c055a4abdb6bc7' }
+        Counts = '5268a3fec6fb03d6cede8afe9ee175d30af5114a4dc3523591aee6fc0e4ba95c' }
     @{ Id = '50-001-exchange-verification_ATL-EXCHANGE-00'
         Number = '50-001'
         Host = 'ATL-EXCHANGE-00'
         Undo = $false
         Title = 'Verify that ATL-EXCHANGE-00 takes tokens of Skype for Business'
-        Counts = '69f279825fd5d9da325b0b91d14241d5a953e67250c6d8f3d4fee8ec63b9095b' }
+        Counts = '12d32ac3cef4152f52f8592e54f925957a5f7f3951bbb7519cd7b65ad1cb41b2' }
     @{ Id = '50-002-skype-verification_ATL-CS-001'
         Number = '50-002'
         Host = 'ATL-CS-001'
         Undo = $false
         Title = 'Verify that Skype for Business reaches Exchange, from ATL-CS-001'
-        Counts = '5b4e0149e8c5620e2c75e098d8243fa16201baa31f81bdc5f114a6582d6d2ddf' }
+        Counts = '3e049cbfca4ec516ec06b660c7e7ca94900585b9fd972830197b36875cb151d2' }
     @{ Id = '01-001-undo-skype-partner-application_ATL-CS-001'
         Number = 'undo/01-001'
         Host = 'ATL-CS-001'
         Undo = $true
         Title = 'Remove Exchange as a partner application of Skype for Business'
-        Counts = 'c05d06bea7c6ad40f234688e94ad5bd3cb68fbbb9f171218f6adf8c80b761582' }
+        Counts = 'bee28f8286ab5aa0fa8762518f1b3302da6a655cbbed3be354f0f07ec09a8085' }
     @{ Id = '02-001-undo-exchange-partner-application_ATL-EXCHANGE-00'
         Number = 'undo/02-001'
         Host = 'ATL-EXCHANGE-00'
         Undo = $true
         Title = 'Remove Skype for Business as a partner application of Exchange'
-        Counts = '583573720a58b9ce60831fac8ab2ecb23d9268601c73e5a74de1012c0280272f' }
+        Counts = '3d6f40fb195042a04110e03395ad755cbe4bb7181dc3f461f1f7acbc25b4dda3' }
     @{ Id = '03-001-undo-exchange-restart_ATL-EXCHANGE-00'
         Number = 'undo/03-001'
         Host = 'ATL-EXCHANGE-00'
         Undo = $true
         Title = 'Restart IIS on ATL-EXCHANGE-00, so that it forgets the application'
-        Counts = 'f28247e733bf230494e80322693fd680a0abd87b3a7a286ee067d7a2103b58d4' }
+        Counts = '156a05367ce5887e3f68dd5012e15a02933d52cf5edf44a82fb42e6586c259d2' }
     @{ Id = '04-001-undo-skype-prerequisites_ATL-CS-001'
         Number = 'undo/04-001'
         Host = 'ATL-CS-001'
         Undo = $true
         Title = 'Roll back the preparation of Skype for Business'
-        Counts = 'c28d051a14b1dfa60a384133caa300ada7974ba9247a9fe2c433114c96a8f4f4' }
+        Counts = '7ca100e8064b5ce282b67774f364bb2ca67c15b7ee4cb98acc47a5eb2596e04e' }
 )
 
 exit (Invoke-Main)

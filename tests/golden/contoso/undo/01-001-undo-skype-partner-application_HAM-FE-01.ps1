@@ -41,7 +41,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-FE-01'
     Domain = 'corp.contoso.net'
-    ContentHash = '984cbd039cac45f3a014cac16a24829b19115988ad0e333752fce0f52fd45ce4'
+    ContentHash = 'd0c77354b9d58d22f828ed84b72fc328c1098b2ff2d92180ba574a81c186864f'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null

@@ -37,7 +37,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-FE-02'
     Domain = 'corp.contoso.net'
-    ContentHash = 'a62d086edf4028fe0ceab21890b48fbfcbb4c316ad9e92eb4b265d32f0182e17'
+    ContentHash = '2e091ed7137ac1c7062405e58b9b9f9d1ff3f1086ef4fd6cdc1ae7959346c3db'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null

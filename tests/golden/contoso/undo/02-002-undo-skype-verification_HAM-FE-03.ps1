@@ -38,7 +38,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-FE-03'
     Domain = 'corp.contoso.net'
-    ContentHash = '747bb9c8f0779222941c8ed314521b2429b5a2761016a5f0d0352f2de8f1f22c'
+    ContentHash = 'b94683dea8ce88e05051a80ec85cd507142af14517ec2a80c09057f9125b5f23'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null

@@ -37,7 +37,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'SIN-SFB-01'
     Domain = 'asia.corp.contoso.net'
-    ContentHash = 'e314522533e16ec0c7ec3e7a95b12f5280252767348ed380e6abddf8f07c7d25'
+    ContentHash = 'cb29b62dde6246a200dc447c0694d2263a31591dce91414624dc63cddd41f5b6'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null

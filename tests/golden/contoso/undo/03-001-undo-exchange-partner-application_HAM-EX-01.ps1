@@ -40,7 +40,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-EX-01'
     Domain = 'corp.contoso.net'
-    ContentHash = '35ea8fbe22ab8c09023b8689841766de0709c82e81990f666904dbe80c689ad9'
+    ContentHash = 'b2aa7641eac99c11d2a6e6ab61c8fcd24883480d485f199e8d4246324263bb23'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null
@@ -116,7 +116,7 @@ $Runbook.Steps += , @{
     Number = 1
     Id = 'partner-application'
     Title = 'Remove Skype for Business as a partner application'
-    Text = '0281082d04c25ee9824dbdc069574736d1c155c4a266db63e74f8c43298c84c9'
+    Text = '12b8aa4b2355faa8e653f353d3afd536ad16cfa2e90c3ac769dd5252c0545b7a'
     Relaxed = $true
     Wanted = [ordered] @{
         application = @{ Pattern = '^LyncEnterprise-[0-9a-f]{32}$'; Text = 'LyncEnterprise-<Guid>' }
@@ -147,7 +147,10 @@ $Runbook.Steps += , @{
                 $state.url = $one.AuthMetadataUrl
                 $state.enabled = $one.Enabled
                 $state.acceptsSid = $one.AcceptSecurityIdentifierInformation
-                $state.certificate = @('', 'present')[[int] [bool] @($one.CertificateStrings)]
+                $state.certificate = ''
+                if (@($one.CertificateStrings)) {
+                    $state.certificate = 'present'
+                }
                 $linked += ([string] $one.LinkedAccount -split '/')[-1]
             }
         }

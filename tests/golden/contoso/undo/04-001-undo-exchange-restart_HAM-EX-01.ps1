@@ -44,7 +44,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-EX-01'
     Domain = 'corp.contoso.net'
-    ContentHash = '70bef53dfda111cebd8fa35b636ee6ea74029c96eeb781a04efdf5a92fbf1e95'
+    ContentHash = '216c4d091f436f870b8e53e2ea3a6293b49403fca0e182619ace481b11efcd14'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null
@@ -217,7 +217,7 @@ $Runbook.Steps += , @{
     Id = 'health'
     Title = 'HAM-EX-01 answers'
     TimeoutSeconds = 300
-    Otherwise = 'Look at the application pools of HAM-EX-01; it stays out of the load balancer.'
+    Otherwise = 'Look at the application pools of HAM-EX-01. Keep it out of the load balancer until it answers.'
     Wanted = [ordered] @{
         web = 'answers'
     }

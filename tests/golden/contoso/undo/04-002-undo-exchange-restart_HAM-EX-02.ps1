@@ -44,7 +44,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-EX-02'
     Domain = 'corp.contoso.net'
-    ContentHash = '4d1b71f6376978518aa9eeec06d9195ef99cf8786fcde5492edd969e58dd8e05'
+    ContentHash = '3a6d680aa8fd4862823bf1f297aa67e2e7d46ebef8b01e952f9c86620565fee3'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null
@@ -217,7 +217,7 @@ $Runbook.Steps += , @{
     Id = 'health'
     Title = 'HAM-EX-02 answers'
     TimeoutSeconds = 300
-    Otherwise = 'Look at the application pools of HAM-EX-02; it stays out of the load balancer.'
+    Otherwise = 'Look at the application pools of HAM-EX-02. Keep it out of the load balancer until it answers.'
     Wanted = [ordered] @{
         web = 'answers'
     }

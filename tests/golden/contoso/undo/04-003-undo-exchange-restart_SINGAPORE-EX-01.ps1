@@ -45,7 +45,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'SINGAPORE-EX-01'
     Domain = 'asia.corp.contoso.net'
-    ContentHash = 'e243ec6b9b4ea028cf1a664bafbd2c94789c9b4a2d8b3e0ad8879b7221afc295'
+    ContentHash = '2d8cc4d29239fa14e212d5e96135a435a632b52695689f3bc30bb0e0d1c670d6'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null
@@ -219,7 +219,7 @@ $Runbook.Steps += , @{
     Id = 'health'
     Title = 'SINGAPORE-EX-01 answers'
     TimeoutSeconds = 300
-    Otherwise = 'Look at the application pools of SINGAPORE-EX-01; it stays out of the load balancer.'
+    Otherwise = 'Look at the application pools of SINGAPORE-EX-01. Keep it out of the load balancer until it answers.'
     Wanted = [ordered] @{
         web = 'answers'
     }

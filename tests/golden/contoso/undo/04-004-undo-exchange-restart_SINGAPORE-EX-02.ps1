@@ -45,7 +45,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'SINGAPORE-EX-02'
     Domain = 'asia.corp.contoso.net'
-    ContentHash = '5f37f6ad7b4afa07ca43c170dd3db07972dbe2671ad4c0e484d7e07d68607284'
+    ContentHash = '6b9dcc1547973e718498e6b9d31c74cb7996e502329d45e9a7f95fdfda9bf0eb'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null
@@ -219,7 +219,7 @@ $Runbook.Steps += , @{
     Id = 'health'
     Title = 'SINGAPORE-EX-02 answers'
     TimeoutSeconds = 300
-    Otherwise = 'Look at the application pools of SINGAPORE-EX-02; it stays out of the load balancer.'
+    Otherwise = 'Look at the application pools of SINGAPORE-EX-02. Keep it out of the load balancer until it answers.'
     Wanted = [ordered] @{
         web = 'answers'
     }

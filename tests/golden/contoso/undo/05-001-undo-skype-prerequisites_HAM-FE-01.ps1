@@ -42,7 +42,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-FE-01'
     Domain = 'corp.contoso.net'
-    ContentHash = '2dab97c510fd46f3ec8e8dec943fdb91794b028d76113bf264e5321d0d8333e4'
+    ContentHash = '0df5801287675bd4ab2accdf4b7d583a60fc3b213f79467598b0ffa3fc94b33b'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null
@@ -103,10 +103,10 @@ $Runbook.Steps += , @{
     Number = 1
     Id = 'oauth-certificate'
     Title = 'Assign the certificate from before, or none'
-    Text = '751a3a952dc898c9c8e4610b22aed2fc46a676043b28b247a909946b4b3a0e40'
+    Text = 'b4b6b6d94c30bbcf730965b2b03876811dfce6430e07f60b3f17efdd28bbc8e2'
     Replicates = $true
     Wanted = [ordered] @{
-        thumbprint = '3F2A9C5B7D1E4F608192A3B4C5D6E7F801234567'
+        thumbprint = '966918EADDDD46574085FDAE13B59397E3633787'
     }
     Read = {
         $global = @{ Identity = 'global'; Type = 'OAuthTokenIssuer'; ErrorAction = 'Stop' }

@@ -40,7 +40,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-EX-01'
     Domain = 'corp.contoso.net'
-    ContentHash = 'fdfd0037da002f6e44e21a178022681934024c47813f1c714af7c960b2fe2d07'
+    ContentHash = '43c21408840e37ff590ec486bc917921dfd19c6048ef6560e624cc4ea4e71560'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null
@@ -108,7 +108,7 @@ $Runbook.Steps += , @{
     Number = 1
     Id = 'autodiscover-uri'
     Title = 'Publish what was published before'
-    Text = 'cc66416ec8aa35d9c7ae66218d1248b6581f0e6d6c300227e1d19d46a5b0439a'
+    Text = 'b72aee2b3179956d1573cfcf0b451c1da77cf5ea8755884f002047620fda6ca3'
     Wanted = [ordered] @{
         'HAM-EX-01' = 'https://autodiscover.contoso.com/autodiscover/autodiscover.xml'
         'HAM-EX-02' = 'https://autodiscover.contoso.com/autodiscover/autodiscover.xml'
@@ -132,7 +132,10 @@ $Runbook.Steps += , @{
         foreach ($name in @($Step.Wanted.Keys)) {
             if ($present[$name] -ne $before[$name]) {
                 # Blank before: only $null makes it blank again.
-                $uri = @($null, $before[$name])[[int] [bool] $before[$name]]
+                $uri = $null
+                if ($before[$name]) {
+                    $uri = $before[$name]
+                }
                 Set-ClientAccessService -Identity $name -AutoDiscoverServiceInternalUri $uri @at
             }
         }

@@ -41,7 +41,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = 'c05d06bea7c6ad40f234688e94ad5bd3cb68fbbb9f171218f6adf8c80b761582'
+    ContentHash = 'bee28f8286ab5aa0fa8762518f1b3302da6a655cbbed3be354f0f07ec09a8085'
     Signer = @()
     Window = $null
     Needs = @()
@@ -98,7 +98,7 @@ $Runbook.Steps += , @{
     Number = 1
     Id = 'partner-application'
     Title = 'Remove Exchange as a partner application'
-    Text = '3c2ac2d9154ba56d9655aeee7be0d5259d72ce1fb18f6b9e9b36d8e452bdd220'
+    Text = '48de6f1f342468ecb4f2018922dad75b8c4698a5db6b1ca8fbafefd71be730c6'
     Replicates = $true
     Count = 'How many contact lists live in Exchange or move there?'
     Wanted = [ordered] @{
@@ -141,8 +141,8 @@ $Runbook.Steps += , @{
             }
             if ($moved -gt 0) {
                 "$moved contact lists of $pool live in Exchange or move there. Bring them back: " +
-                'Set-CsUserServicesPolicy -Identity global -UcsAllowed $false, then Get-CsUser ' +
-                "-Filter {RegistrarPool -eq '$pool'} | Invoke-CsUcsRollback -Confirm:`$false" +
+                'Grant-CsUserServicesPolicy -Identity <user> -PolicyName <a policy that denies ' +
+                'it>, then Invoke-CsUcsRollback -Identity <user> -Confirm:$false for each user' +
                 '; then run this again.'
             }
         }

@@ -40,7 +40,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-EXCHANGE-00'
     Domain = 'litwareinc.com'
-    ContentHash = '583573720a58b9ce60831fac8ab2ecb23d9268601c73e5a74de1012c0280272f'
+    ContentHash = '3d6f40fb195042a04110e03395ad755cbe4bb7181dc3f461f1f7acbc25b4dda3'
     Signer = @()
     Window = $null
     Needs = @(
@@ -115,7 +115,7 @@ $Runbook.Steps += , @{
     Number = 1
     Id = 'partner-application'
     Title = 'Remove Skype for Business as a partner application'
-    Text = '30f72ff541e1e1ca7283509a4bab5e66eebadfa214547c929dfeb3ae2814e6f1'
+    Text = 'e6173837002e0db1747f6ee4782e3bc0b02174056e29354d12694495af8f3827'
     Relaxed = $true
     Wanted = [ordered] @{
         application = @{ Pattern = '^LyncEnterprise-[0-9a-f]{32}$'; Text = 'LyncEnterprise-<Guid>' }
@@ -150,7 +150,10 @@ $Runbook.Steps += , @{
                 $state.url = $one.AuthMetadataUrl
                 $state.enabled = $one.Enabled
                 $state.acceptsSid = $one.AcceptSecurityIdentifierInformation
-                $state.certificate = @('', 'present')[[int] [bool] @($one.CertificateStrings)]
+                $state.certificate = ''
+                if (@($one.CertificateStrings)) {
+                    $state.certificate = 'present'
+                }
                 $linked += ([string] $one.LinkedAccount -split '/')[-1]
             }
         }

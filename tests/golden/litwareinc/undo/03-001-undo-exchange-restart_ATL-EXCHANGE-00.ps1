@@ -43,7 +43,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-EXCHANGE-00'
     Domain = 'litwareinc.com'
-    ContentHash = 'f28247e733bf230494e80322693fd680a0abd87b3a7a286ee067d7a2103b58d4'
+    ContentHash = '156a05367ce5887e3f68dd5012e15a02933d52cf5edf44a82fb42e6586c259d2'
     Signer = @()
     Window = $null
     Needs = @(
@@ -195,7 +195,7 @@ $Runbook.Steps += , @{
 # =====================================================================================
 # Check 3 of 3 - ATL-EXCHANGE-00 answers
 #
-# Why      Before that the load balancer would send users to a server that refuses them.
+# Why      Until it answers it refuses its users.
 # Passed   Its web services answer.
 # =====================================================================================
 $Runbook.Steps += , @{

@@ -1,4 +1,4 @@
-"""The golden files: what two inventories give, as a user would lay it out; run it to write them.
+"""The golden files: what two inventories give, as a user would lay it out.
 
 The engine is the same in every script and stands in engine.ps1 once. `differences/` shows what the
 scripts of one runbook on two servers do not share. Lists of hashes are left out: they follow.
@@ -7,7 +7,6 @@ scripts of one runbook on two servers do not share. Lists of hashes are left out
 from __future__ import annotations
 
 import difflib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,16 +61,3 @@ def _differences(build: Build, shown: dict[str, bytes]) -> Iterator[tuple[str, b
             )
             yield path, "".join(difflib.unified_diff(old, new, one, other, n=0)).encode()
             firsts[kind] = ""
-
-
-def write() -> None:
-    """Write all of them anew, and nothing else stays there."""
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    for name, data in files().items():
-        path = FOLDER / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-
-
-if __name__ == "__main__":
-    write()
