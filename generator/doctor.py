@@ -98,7 +98,7 @@ def templates(tree: TemplateTree) -> Result:
 
 
 def powershell() -> Iterator[Result]:
-    """PowerShell 7 and its analyser: builds do without, tests and rehearsals do not."""
+    """PowerShell 7 and its analyzer: builds do without, tests and rehearsals do not."""
     path = shutil.which("pwsh")
     if path is None:
         fix = "Builds do without. To try runbooks here, install PowerShell 7 (pwsh)."
@@ -112,7 +112,7 @@ def powershell() -> Iterator[Result]:
         return
     yield Result("PowerShell", "ok", f"{versions[0]} at {path}")
     if len(versions) == 1:
-        fix = "Builds do without. To analyse scripts: Install-Module -Name PSScriptAnalyzer"
+        fix = "Builds do without. To analyze scripts: Install-Module -Name PSScriptAnalyzer"
         yield Result("PSScriptAnalyzer", "warn", "pwsh has no such module", fix)
     else:
         yield Result("PSScriptAnalyzer", "ok", versions[1])

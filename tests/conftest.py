@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests; those of the simulated organisation lie in lab/fixtures.py."""
+"""Fixtures shared by all tests; those of the simulated organization lie in lab/fixtures.py."""
 
 from __future__ import annotations
 

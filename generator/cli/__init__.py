@@ -47,9 +47,7 @@ def run(arguments: list[str]) -> int:
     """Run the command line; answers with the exit code instead of leaving."""
     try:
         _require_working_folder()
-        code = cli.main(
-            arguments, prog_name="runbook", standalone_mode=False, color=screen.colour()
-        )
+        code = cli.main(arguments, prog_name="runbook", standalone_mode=False, color=screen.color())
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
         shown = io.StringIO()

@@ -94,7 +94,7 @@ def _compare(built: Build, tree: TemplateTree, out: Path, *, check: bool, diff: 
     if diff:
         files = bundle.Contents(built, tree, report.folder, _holds)
         for line in differences.unified(files, report.folder, report.comparison):
-            terminal.tell(_coloured(line))
+            terminal.tell(_colored(line))
     if check:
         for line in differences.listing(report.comparison):
             terminal.tell(line)
@@ -108,8 +108,8 @@ def _holds(data: bytes) -> bool:
     return verify.holds(data)
 
 
-def _coloured(line: str) -> str:
-    for start, colour in (
+def _colored(line: str) -> str:
+    for start, color in (
         ("---", None),
         ("+++", None),
         ("@@", "cyan"),
@@ -117,5 +117,5 @@ def _coloured(line: str) -> str:
         ("+", "green"),
     ):
         if line.startswith(start):
-            return terminal.style(line, fg=colour, bold=colour is None)
+            return terminal.style(line, fg=color, bold=color is None)
     return line

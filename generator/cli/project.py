@@ -22,7 +22,7 @@ from generator.files import atomic
 
 FAILED = 1
 
-_COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+_COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
 @click.command()
@@ -70,7 +70,7 @@ def schema(*, templates: Path | None, output: Path | None, dry_run: bool) -> Non
 def doctor(*, templates: Path | None, out: Path, form: str) -> int:
     """Check what runbook needs on this machine and in this project, and say what to do.
 
-    Looked at are Python and its packages, PowerShell 7 and its analyser, the templates that stand
+    Looked at are Python and its packages, PowerShell 7 and its analyzer, the templates that stand
     in for built-in ones, what Git does to line ends, whether the output folder can be written,
     and whether something holds new files open. Each is ok, warn (it works, but) or fail; ends
     with 1 when something fails. Nothing is installed or changed.
@@ -81,7 +81,7 @@ def doctor(*, templates: Path | None, out: Path, form: str) -> int:
     for result in checks.examine(template_tree(templates), out):
         results.append(result)
         if form == "text":
-            state = terminal.style(f"{result.state:<5}", fg=_COLOURS[result.state])
+            state = terminal.style(f"{result.state:<5}", fg=_COLORS[result.state])
             terminal.tell(terminal.joined(state, f" {result.check}: {result.found}"))
             if result.fix:
                 terminal.tell(f"      {result.fix}")

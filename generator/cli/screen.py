@@ -1,4 +1,4 @@
-"""What the terminal shows: messages, colours only where they are wanted, a bar for long work."""
+"""What the terminal shows: messages, colors only where they are wanted, a bar for long work."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from generator.cli import terminal
-from generator.cli.terminal import colour, prepare, say
+from generator.cli.terminal import color, prepare, say
 from generator.findings import Finding, report
 
 if TYPE_CHECKING:
     from generator.templating.templates import TemplateTree
 
-__all__ = ["FOUND", "bar", "colour", "counted", "paint", "prepare", "say", "show"]
+__all__ = ["FOUND", "bar", "color", "counted", "paint", "prepare", "say", "show"]
 
 FOUND = 1
 """The exit code when there are findings."""
@@ -27,7 +27,7 @@ PATIENCE = 1.0
 """Seconds that a command may take before a bar is shown."""
 
 _HEAD = re.compile(r"(?P<place>\S.*?): (?P<code>(?P<severity>error|warning)\[[A-Z]\d{3}\])")
-_COLOUR = {"error": "red", "warning": "yellow"}
+_COLOR = {"error": "red", "warning": "yellow"}
 _CARET = re.compile(r" +\^$")
 
 
@@ -43,7 +43,7 @@ def _painted(line: str) -> str:
         return terminal.joined(
             terminal.style(place, bold=True),
             ": ",
-            terminal.style(code, fg=_COLOUR[head["severity"]]),
+            terminal.style(code, fg=_COLOR[head["severity"]]),
             line[head.end() :],
         )
     return terminal.style(line, fg="red") if _CARET.match(line) else line
@@ -105,7 +105,7 @@ class _Bar:
             self._stage, self._at = stage, 0
         if self._bar is None and done < total and time.monotonic() - self._begun >= PATIENCE:
             self._bar = click.progressbar(
-                length=total, label=f"{stage:<16}", file=sys.stderr, color=colour()
+                length=total, label=f"{stage:<16}", file=sys.stderr, color=color()
             )
             self._bar.__enter__()
         # Some twenty steps are enough to see that it moves.

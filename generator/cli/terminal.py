@@ -29,7 +29,7 @@ def prepare() -> None:
             reconfigure(errors="backslashreplace")
 
 
-def colour() -> bool | None:
+def color() -> bool | None:
     """None: colors where the stream is a terminal. False: never (NO_COLOR, no-color.org)."""
     return False if os.environ.get("NO_COLOR") else None
 
@@ -54,13 +54,13 @@ def joined(*parts: str) -> Shown:
 def say(*lines: str) -> None:
     """A message for the person at the terminal, on standard error."""
     for line in lines:
-        click.echo(clean(line), err=True, color=colour())
+        click.echo(clean(line), err=True, color=color())
 
 
 def tell(*lines: str) -> None:
     """What a command answers to people, on standard output."""
     for line in lines:
-        click.echo(clean(line), color=colour())
+        click.echo(clean(line), color=color())
 
 
 def write(text: str) -> None:

@@ -1,6 +1,6 @@
 """What is read: an inventory and its servers. `plan.py` and `build.py` have what follows.
 
-Frozen values without behaviour beyond names derived from their own fields.
+Frozen values without behavior beyond names derived from their own fields.
 """
 
 from __future__ import annotations

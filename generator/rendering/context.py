@@ -159,7 +159,7 @@ def _number(identifier: str) -> str:
 
 
 def _spans(numbers: Sequence[str]) -> str:
-    """`10-001, 20-001 to 20-040`: neighbours of one band as a span."""
+    """`10-001, 20-001 to 20-040`: neighbors of one band as a span."""
     spans: list[list[str]] = []
     for number in numbers:
         band, sequence = number.split("-")

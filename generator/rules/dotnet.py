@@ -72,7 +72,7 @@ def web(script: Script, catalogue: Catalogue) -> Answer:
 def known_types(script: Script, catalogue: Catalogue) -> Answer:
     """PowerShell 3.0 on .NET Framework 4 lacks types and members that newer versions have.
 
-    The compatibility check of the analyser knows full names only, so a short name would pass it
+    The compatibility check of the analyzer knows full names only, so a short name would pass it
     unseen. Write the full name; short are the accelerators on the list only (string, int, ...).
     """
     for name, node in types(script, catalogue):

@@ -10,7 +10,7 @@ from generator.syntax.tree import Node, Script, enclosing_block
 
 _FALSE_ERRORS = (
     "if PowerShell itself accepts it, write it over several lines: this parser stumbles over a "
-    "function, a switch or two attributes on one line, and over labelled loops"
+    "function, a switch or two attributes on one line, and over labeled loops"
 )
 
 
@@ -19,7 +19,7 @@ def parses(script: Script, _: Catalogue) -> Answer:
     """A script that does not parse does nothing at 23:00.
 
     The parser at build time is a fast net and stumbles over a few forms that PowerShell accepts:
-    one-line functions with parameters, one-line switch statements, labelled loops, two attributes
+    one-line functions with parameters, one-line switch statements, labeled loops, two attributes
     on one line. Write those over several lines. The tests ask the real parser.
     """
     if script.root.kind == "ERROR":

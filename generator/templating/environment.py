@@ -77,8 +77,8 @@ def _leaves_comments(value: nodes.Expr, before: str) -> bool:
     """Whether text for a comment stands in code: only `#` in front, or a label, makes it one."""
     if not (isinstance(value, nodes.Filter) and value.name == "ps_comment"):
         return any(found.name == "ps_comment" for found in value.find_all(nodes.Filter))
-    labelled = bool(value.args or value.kwargs)
-    return bool(before.strip()) if labelled else not before.lstrip().startswith("#")
+    labeled = bool(value.args or value.kwargs)
+    return bool(before.strip()) if labeled else not before.lstrip().startswith("#")
 
 
 _REFUSED: dict[type[nodes.Node], tuple[str, str]] = {

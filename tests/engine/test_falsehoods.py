@@ -24,11 +24,11 @@ from generator.pipeline import build
 from generator.templating.templates import TemplateTree
 
 FALSEHOODS = (*EXCHANGE, *SKYPE)
-Organisation = Callable[[Mapping[str, Any]], Stages]
+Organization = Callable[[Mapping[str, Any]], Stages]
 
 
 @pytest.fixture(scope="session")
-def organisation(tmp_path_factory: pytest.TempPathFactory) -> Organisation:
+def organization(tmp_path_factory: pytest.TempPathFactory) -> Organization:
     """Labs for litwareinc with some keys changed, built once for all workers' rows."""
     made: dict[str, Stages] = {}
 
@@ -68,9 +68,9 @@ def sampled(rows: tuple[Falsehood, ...]) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("row", list(sampled(FALSEHOODS)))
-def test_what_is_false_is_said(row: Falsehood, organisation: Organisation, tmp_path: Path) -> None:
+def test_what_is_false_is_said(row: Falsehood, organization: Organization, tmp_path: Path) -> None:
     pwsh()
-    lab = lab_for(row, organisation(row.inventory), tmp_path / "lab")
+    lab = lab_for(row, organization(row.inventory), tmp_path / "lab")
     if row.fails:
         name, _, count = row.fails.partition("#")
         again = Lab(tmp_path / "again", lab.scripts, copy_of=lab)
@@ -93,7 +93,7 @@ def test_what_is_false_is_said(row: Falsehood, organisation: Organisation, tmp_p
 
 
 def lab_for(row: Falsehood, stages: Stages, folder: Path) -> Lab:
-    """The organisation in which everything in front of the row's runbook was run."""
+    """The organization in which everything in front of the row's runbook was run."""
     script = stages.scripts.find(row.runbook)
     earlier = stages.scripts.before(script)
     last = script if row.done else earlier[-1] if earlier else None

@@ -142,7 +142,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Start:
-    """The organisation before a runbook, and what an undisturbed run makes of it."""
+    """The organization before a runbook, and what an undisturbed run makes of it."""
 
     key: str
     lab: Lab
@@ -171,7 +171,7 @@ class Start:
 
 
 def is_change(call: str) -> bool:
-    """Whether a call of this name changes the organisation, by its verb."""
+    """Whether a call of this name changes the organization, by its verb."""
     return call.startswith(("Set-", "New-", "Remove-", "Invoke-Cs", "Start-Service"))
 
 

@@ -32,7 +32,7 @@ class Falsehood:
 
     `runbook` is the action of a script (`exchange-preflight`, `undo-skype-partner-application`),
     followed by @HOST where there are several. `says` are fragments of what is shown, each long
-    enough to be found in one sentence only. `change` alters the state of the organisation,
+    enough to be found in one sentence only. `change` alters the state of the organization,
     `prepare` the lab around it (receipts, clock). `fails` names the command whose call fails,
     `command` or `command#2` for its second call. `wanted` lists the values that become false, as
     `step.name`. `inventory` changes keys of litwareinc: `{"exchange.version": "2019"}`.

@@ -347,7 +347,7 @@ PROOFS = (
         change=web(f"{SERVER}/autodiscover/autodiscover.svc", status=404)),
     row("no-bearer", VERIFIED, "offers no Bearer. The check oauth-authentication", 4,
         change=exchange(oauthOff=["Autodiscover"])),
-    row("not-trusted", VERIFIED, "that does not help, the verification of the organisation", 4,
+    row("not-trusted", VERIFIED, "that does not help, the verification of the organization", 4,
         change=ours(Realm="other.com")),
     *(unread(VERIFIED, command) for command in (
         "Get-WebServicesVirtualDirectory", "Get-AutodiscoverVirtualDirectory")),

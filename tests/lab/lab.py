@@ -1,6 +1,6 @@
-"""An organisation in a folder, and built runbooks run unchanged in it.
+"""An organization in a folder, and built runbooks run unchanged in it.
 
-A lab is `state.json` (the organisation, read and written by the stand-ins) and one folder per
+A lab is `state.json` (the organization, read and written by the stand-ins) and one folder per
 host (its ProgramData). The clock starts half an hour after the change window opens and goes on
 by half a minute with each run; within a run, see `Get-Date` in stand-ins/Lab.psm1.
 """
@@ -130,7 +130,7 @@ def _fact(text: str, name: str) -> str:
 
 
 class Lab:
-    """An organisation in a folder of its own."""
+    """An organization in a folder of its own."""
 
     def __init__(self, folder: Path, scripts: Scripts, copy_of: Lab | None = None) -> None:
         self.dir = folder
@@ -265,7 +265,7 @@ class Lab:
                 shutil.copy(self.receipt_path(source), self.folder(here))
 
     def state(self) -> dict[str, Any]:
-        """The organisation, without what a restart or a change leaves behind for ever."""
+        """The organization, without what a restart or a change leaves behind for ever."""
         text = (self.dir / "state.json").read_text()
         text = re.sub(r'("WhenChangedUTC": *)"[^"]*"', r'\1"X"', text)
         state: dict[str, Any] = json.loads(text)
@@ -280,7 +280,7 @@ class Lab:
         return iis
 
     def shape(self) -> dict[str, Any]:
-        """The organisation without what differs between runs: new Guids, made-up names, times."""
+        """The organization without what differs between runs: new Guids, made-up names, times."""
         first = json.loads((ROOT / "state.json").read_text())
         known = set(re.findall(r'"Guid": "([^"]*)"', json.dumps(first)))
         text = re.sub(r"-[0-9a-f]{32}\b", "-X", json.dumps(self.state()))
@@ -293,7 +293,7 @@ class Lab:
         return shape
 
     def alter(self, change: Callable[[dict[str, Any]], object]) -> None:
-        """Somebody else changes the organisation."""
+        """Somebody else changes the organization."""
         path = self.dir / "state.json"
         state = json.loads(path.read_text())
         change(state)
@@ -424,7 +424,7 @@ class Stages:
         folder.mkdir(parents=True, exist_ok=True)
 
     def after(self, key: str | Script | None) -> Lab:
-        """The organisation after this runbook; None is the first state."""
+        """The organization after this runbook; None is the first state."""
         if key is None:
             return self.keep("first", lambda folder: Lab(folder, self.scripts))
         script = self.scripts.find(key)
@@ -450,6 +450,6 @@ class Stages:
         return lab
 
     def before(self, key: str | Script) -> Lab:
-        """The organisation right before this runbook, with nothing carried for it yet."""
+        """The organization right before this runbook, with nothing carried for it yet."""
         earlier = self.scripts.before(key)
         return self.after(earlier[-1] if earlier else None)

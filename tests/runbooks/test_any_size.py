@@ -1,4 +1,4 @@
-"""An organisation of any size, with names of any length, builds without a finding."""
+"""An organization of any size, with names of any length, builds without a finding."""
 
 from __future__ import annotations
 

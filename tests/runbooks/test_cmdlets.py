@@ -1,4 +1,4 @@
-"""What the cmdlets.yml files say, against Microsoft's reference and the analyser's profiles."""
+"""What the cmdlets.yml files say, against Microsoft's reference and the analyzer's profiles."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def sets_of(facts: list[Any], sets: set[str]) -> set[str]:
 
 @pytest.fixture(scope="module", params=PROFILES)
 def profile(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """What a Windows PowerShell has, as the analyser's profile of it says."""
+    """What a Windows PowerShell has, as the analyzer's profile of it says."""
     folder = Path(pwsh()).resolve().parent / "bin" / "Modules" / "PSScriptAnalyzer"
     files = list(folder.glob(f"*/compatibility_profiles/{request.param}"))
     if not files:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from lab.lab import YES, Lab, Script, Scripts
-from lab.organisation import lab_of
+from lab.organization import lab_of
 from programs import ROOT, pwsh
 
 from generator import pipeline

@@ -1,4 +1,4 @@
-"""Random organisations for property tests: inventories as an author could write them."""
+"""Random organizations for property tests: inventories as an author could write them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def inventories(draw: st.DrawFn) -> dict[str, Any]:
 def exchanges(draw: st.DrawFn) -> dict[str, Any]:
     """The Exchange side."""
     versions = draw(st.lists(st.sampled_from(["2016", "2019"]), min_size=1, max_size=5))
-    # The organisation's step runs on the first server, which must be of the newest version.
+    # The organization's step runs on the first server, which must be of the newest version.
     versions.sort(reverse=True)
     servers = []
     for index, version in enumerate(versions):

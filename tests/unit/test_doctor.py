@@ -101,7 +101,7 @@ class TestPowershell:
             ("PSScriptAnalyzer", "ok", "1.23.0"),
         ]
 
-    def test_a_missing_analyser_is_no_failure(self, path: Path) -> None:
+    def test_a_missing_analyzer_is_no_failure(self, path: Path) -> None:
         program(path, "pwsh", "echo 7.4.6")
         assert self.found()[1] == ("PSScriptAnalyzer", "warn", "pwsh has no such module")
 

@@ -43,7 +43,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-EX-01'
     Domain = 'corp.contoso.net'
-    ContentHash = 'e63b6f7c0f26672e23ec8a519a2a00a817ba603b195a76fd913ef60deb3e75f0'
+    ContentHash = 'f6bdbf86dcbbaf612e135a0f1531ed7d74000316a93b86b3a304544e479040f6'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null
@@ -373,7 +373,7 @@ $Runbook.Steps += , @{
         $direct = @(Get-ManagementRoleAssignment -AssignmentMethod 'Direct' @at)
         $skype = @($all | Where-Object -FilterScript {
                 $_.ApplicationIdentifier -eq '00000004-0000-0ff1-ce00-000000000000' })
-        # Told apart by what they are: the online trust asks the authorisation server, no URL.
+        # Told apart by what they are: the online trust asks the authorization server, no URL.
         $online = @($skype | Where-Object -FilterScript {
                 [string] $_.UseAuthServer -eq 'True' -and -not $_.AuthMetadataUrl })
         $ours = @($skype | Where-Object -FilterScript { $online -notcontains $_ })

@@ -44,7 +44,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-FE-01'
     Domain = 'corp.contoso.net'
-    ContentHash = 'fa297e4cc919844a0032c327d5b526a5824596828700209c1900a83349df839b'
+    ContentHash = '0b53432090db116d01c57b449c1db15e07dd3a1be2568847c0039a95226395c9'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null
@@ -264,7 +264,7 @@ $Runbook.Steps += , @{
     Check = {
         $problems = @()
         $all = @(Get-CsPartnerApplication -ErrorAction Stop)
-        # An application that uses the authorisation server is the online trust, not ours.
+        # An application that uses the authorization server is the online trust, not ours.
         $found = @($all | Where-Object -FilterScript {
                 $_.ApplicationIdentifier -eq '00000002-0000-0ff1-ce00-000000000000' -and
                 [string] $_.AuthToken -notmatch 'UseOAuthServer$' })

@@ -40,7 +40,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-EX-01'
     Domain = 'corp.contoso.net'
-    ContentHash = '817259c48336d3da581a5436ba322c49d96ca4c742d3ff4c21ceb61f2e45bb49'
+    ContentHash = '2dd96473ead463c2f225fcfa3a998e68725d069baaea7a8e22265bae2da34b95'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = '2027-05-08T20:00:00+02:00', '2027-05-09T06:00:00+02:00'
@@ -126,7 +126,7 @@ $Runbook.Steps += , @{
     Number = 1
     Id = 'partner-application'
     Title = 'Register Skype for Business as a partner application'
-    Text = '12b8aa4b2355faa8e653f353d3afd536ad16cfa2e90c3ac769dd5252c0545b7a'
+    Text = '475fc67b6b31a1fe33c610f9792510120161449489c4274b3829e3927f523de3'
     Relaxed = $true
     Wanted = [ordered] @{
         application = @{ Pattern = '^LyncEnterprise-[0-9a-f]{32}$'; Text = 'LyncEnterprise-<Guid>' }
@@ -146,7 +146,7 @@ $Runbook.Steps += , @{
             account = @(); roles = @(); Source = $source
             Identity = [ordered] @{ application = @(); account = @(); roles = @() }
         }
-        # Listed and filtered: -Identity may answer with all. What uses the authorisation server
+        # Listed and filtered: -Identity may answer with all. What uses the authorization server
         # is the online trust, not ours.
         $linked = @()
         foreach ($one in @(Get-PartnerApplication @at)) {

@@ -42,7 +42,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-FE-01'
     Domain = 'corp.contoso.net'
-    ContentHash = '3ce930153697bde349d621f76e49be13d4d2367d314c00c0c63280cc74db7b97'
+    ContentHash = '3d9ff0ea39d9206402a4e1924a894b706373295b5dadbea779d1ab3324c1e14b'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = '2027-05-08T20:00:00+02:00', '2027-05-09T06:00:00+02:00'
@@ -145,7 +145,7 @@ $Runbook.Steps += , @{
     Number = 2
     Id = 'partner-application'
     Title = 'Register Exchange as a partner application'
-    Text = '9038370519db009e18f50e5090b42e0110008892ea4f567d9c695e8be062e3cb'
+    Text = '877afbb9fe2f27c552cab71dfac029285480e2168179beee08896bec2e7294a6'
     Replicates = $true
     Wanted = [ordered] @{
         application = 'Exchange'
@@ -155,7 +155,7 @@ $Runbook.Steps += , @{
     }
     Read = {
         $all = @(Get-CsPartnerApplication -ErrorAction Stop)
-        # An application that uses the authorisation server is the online trust, not ours.
+        # An application that uses the authorization server is the online trust, not ours.
         $found = @($all | Where-Object -FilterScript {
                 $_.ApplicationIdentifier -eq '00000002-0000-0ff1-ce00-000000000000' -and
                 [string] $_.AuthToken -notmatch 'UseOAuthServer$' })
@@ -202,7 +202,7 @@ $Runbook.Steps += , @{
     Number = 3
     Id = 'replication'
     Title = 'Replicate the trust to the Front Ends'
-    Text = 'cd86feef010fc74b1de883fe8180c18aa2ba843d615594d6fd7257ecae0f4a95'
+    Text = 'ff922fd4180eb7b47d87712e41bd14a98331afb9ce3e5de3b2d892764b19e4a0'
     Follows = @('autodiscover-url', 'partner-application')
     Repeats = $true
     TimeoutSeconds = 600
@@ -233,7 +233,7 @@ $Runbook.Steps += , @{
             $shown += 'autodiscover-url'
         }
         $all = @(Get-CsPartnerApplication -LocalStore -ErrorAction Stop)
-        # An application that uses the authorisation server is the online trust, not ours.
+        # An application that uses the authorization server is the online trust, not ours.
         $found = @($all | Where-Object -FilterScript {
                 $_.ApplicationIdentifier -eq '00000002-0000-0ff1-ce00-000000000000' -and
                 [string] $_.AuthToken -notmatch 'UseOAuthServer$' })

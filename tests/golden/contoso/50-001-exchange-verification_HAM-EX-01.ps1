@@ -41,7 +41,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-EX-01'
     Domain = 'corp.contoso.net'
-    ContentHash = '0be465d40f826050c26d800d3a656308b574417340f04025a0aadc49841b9792'
+    ContentHash = '07901bf86a7caa409d1cd7c1fd9fd8076ec6db43da2fec9f72d6d70506833215'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null
@@ -167,7 +167,7 @@ $Runbook.Steps += , @{
             'the command for it; then restart IIS on this server.'
         } elseif ($challenge -notmatch [regex]::Escape($issuer)) {
             $problems += "$($answer.Url) does not trust $issuer. Restart IIS on this server; if " +
-            'that does not help, the verification of the organisation says why.'
+            'that does not help, the verification of the organization says why.'
         }
         @{ Saw = "$($answer.Url) answers $($answer.Status): $challenge"; Problems = $problems }
     }

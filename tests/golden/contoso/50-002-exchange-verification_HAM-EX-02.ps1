@@ -38,7 +38,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-EX-02'
     Domain = 'corp.contoso.net'
-    ContentHash = '880236f624afea49ea2a11829ee9f827de96ab277f7e68275fd719900eda0c88'
+    ContentHash = '7ea9b2492736d93db7d69511fd1919f572065e77f899eb66abfd2b7d4b40465c'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null
@@ -163,7 +163,7 @@ $Runbook.Steps += , @{
             'the command for it; then restart IIS on this server.'
         } elseif ($challenge -notmatch [regex]::Escape($issuer)) {
             $problems += "$($answer.Url) does not trust $issuer. Restart IIS on this server; if " +
-            'that does not help, the verification of the organisation says why.'
+            'that does not help, the verification of the organization says why.'
         }
         @{ Saw = "$($answer.Url) answers $($answer.Status): $challenge"; Problems = $problems }
     }

@@ -38,7 +38,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'SINGAPORE-EX-01'
     Domain = 'asia.corp.contoso.net'
-    ContentHash = '9bc1e7f81fe167912cdda1b0a424af2ffa3b15a503b95c2f856f871948a0ce39'
+    ContentHash = '2e8c07556a8f5e9aaf51b8672e70314e42b9932843e38dd1f60784da12ede894'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null
@@ -163,7 +163,7 @@ $Runbook.Steps += , @{
             'the command for it; then restart IIS on this server.'
         } elseif ($challenge -notmatch [regex]::Escape($issuer)) {
             $problems += "$($answer.Url) does not trust $issuer. Restart IIS on this server; if " +
-            'that does not help, the verification of the organisation says why.'
+            'that does not help, the verification of the organization says why.'
         }
         @{ Saw = "$($answer.Url) answers $($answer.Status): $challenge"; Problems = $problems }
     }

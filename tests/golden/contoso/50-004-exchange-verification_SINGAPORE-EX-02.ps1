@@ -38,7 +38,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'SINGAPORE-EX-02'
     Domain = 'asia.corp.contoso.net'
-    ContentHash = '093d7fa39b9754aca6d6211fc1018f21de95f98a64603c2bdd3c30ab469d4acd'
+    ContentHash = 'f171d941880fa24084d4366ad78d045c6f0d2e86411b47e1d6f0214b7b2ffecd'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null
@@ -163,7 +163,7 @@ $Runbook.Steps += , @{
             'the command for it; then restart IIS on this server.'
         } elseif ($challenge -notmatch [regex]::Escape($issuer)) {
             $problems += "$($answer.Url) does not trust $issuer. Restart IIS on this server; if " +
-            'that does not help, the verification of the organisation says why.'
+            'that does not help, the verification of the organization says why.'
         }
         @{ Saw = "$($answer.Url) answers $($answer.Status): $challenge"; Problems = $problems }
     }

@@ -39,7 +39,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-FE-01'
     Domain = 'corp.contoso.net'
-    ContentHash = '9c1ad13ded09ab0eee2a3d1e73ed90f8d7dca4ef5a224dea1b29e734c6032d2f'
+    ContentHash = '987b7fc611a2dc629a900386ce0e8902e2f76d891760341d54ad06eb088e53f0'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null
@@ -106,7 +106,7 @@ $Runbook.Steps += , @{
             $shown += 'autodiscover-url'
         }
         $all = @(Get-CsPartnerApplication -LocalStore -ErrorAction Stop)
-        # An application that uses the authorisation server is the online trust, not ours.
+        # An application that uses the authorization server is the online trust, not ours.
         $found = @($all | Where-Object -FilterScript {
                 $_.ApplicationIdentifier -eq '00000002-0000-0ff1-ce00-000000000000' -and
                 [string] $_.AuthToken -notmatch 'UseOAuthServer$' })

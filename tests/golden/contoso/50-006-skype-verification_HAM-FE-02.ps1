@@ -39,7 +39,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-FE-02'
     Domain = 'corp.contoso.net'
-    ContentHash = '4a49a3760b1edf2906a97b814443fcf52a99e0f81aefcf914d080de6a75eb031'
+    ContentHash = '24c088712d3d8c459175725e9ee17088d9540060a4878ca9de7374a27f54b46e'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null
@@ -106,7 +106,7 @@ $Runbook.Steps += , @{
             $shown += 'autodiscover-url'
         }
         $all = @(Get-CsPartnerApplication -LocalStore -ErrorAction Stop)
-        # An application that uses the authorisation server is the online trust, not ours.
+        # An application that uses the authorization server is the online trust, not ours.
         $found = @($all | Where-Object -FilterScript {
                 $_.ApplicationIdentifier -eq '00000002-0000-0ff1-ce00-000000000000' -and
                 [string] $_.AuthToken -notmatch 'UseOAuthServer$' })

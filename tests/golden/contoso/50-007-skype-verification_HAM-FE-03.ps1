@@ -40,7 +40,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-FE-03'
     Domain = 'corp.contoso.net'
-    ContentHash = '9616fefd5c0a87b5c118f2817127b8d28641193118705b0d8b6d9931d3688572'
+    ContentHash = 'ac3ab9c1c05bd888dbb6e2d344edb634859c6c6e7c41ea3de0c52a1251942008'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null
@@ -107,7 +107,7 @@ $Runbook.Steps += , @{
             $shown += 'autodiscover-url'
         }
         $all = @(Get-CsPartnerApplication -LocalStore -ErrorAction Stop)
-        # An application that uses the authorisation server is the online trust, not ours.
+        # An application that uses the authorization server is the online trust, not ours.
         $found = @($all | Where-Object -FilterScript {
                 $_.ApplicationIdentifier -eq '00000002-0000-0ff1-ce00-000000000000' -and
                 [string] $_.AuthToken -notmatch 'UseOAuthServer$' })

@@ -39,7 +39,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'SIN-SFB-01'
     Domain = 'asia.corp.contoso.net'
-    ContentHash = '86b908a65dce6eb74426e2f40293429b7b6d5ed87d5ed7287c66a4c255b8b572'
+    ContentHash = 'd433465ed385f94fa20466fe70db2d08b17b5c044e37d8e69008c947ebb0966e'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null
@@ -106,7 +106,7 @@ $Runbook.Steps += , @{
             $shown += 'autodiscover-url'
         }
         $all = @(Get-CsPartnerApplication -LocalStore -ErrorAction Stop)
-        # An application that uses the authorisation server is the online trust, not ours.
+        # An application that uses the authorization server is the online trust, not ours.
         $found = @($all | Where-Object -FilterScript {
                 $_.ApplicationIdentifier -eq '00000002-0000-0ff1-ce00-000000000000' -and
                 [string] $_.AuthToken -notmatch 'UseOAuthServer$' })

@@ -43,7 +43,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-EXCHANGE-00'
     Domain = 'litwareinc.com'
-    ContentHash = '8d2bec322260ed6e70c2cdc28697539743c32b404a4868ac3c4a92819078d3d7'
+    ContentHash = '6ad0e86c1bf7a02dbcbacea8775f32fb4a8f0516d739f5d522f25dd2f7978485'
     Signer = @()
     Window = $null
     Needs = @()
@@ -384,7 +384,7 @@ $Runbook.Steps += , @{
         $direct = @(Get-ManagementRoleAssignment -AssignmentMethod 'Direct' @at)
         $skype = @($all | Where-Object -FilterScript {
                 $_.ApplicationIdentifier -eq '00000004-0000-0ff1-ce00-000000000000' })
-        # Told apart by what they are: the online trust asks the authorisation server, no URL.
+        # Told apart by what they are: the online trust asks the authorization server, no URL.
         $online = @($skype | Where-Object -FilterScript {
                 [string] $_.UseAuthServer -eq 'True' -and -not $_.AuthMetadataUrl })
         $ours = @($skype | Where-Object -FilterScript { $online -notcontains $_ })

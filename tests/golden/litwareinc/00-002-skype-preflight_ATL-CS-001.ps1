@@ -47,7 +47,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '5ce772a26a46db760afa987dd28cc684bdb27432226ff681064e0bd35acfae44'
+    ContentHash = '5f6471e8833b35ee2e0c34b6fecae3ab093d074200bf62c30773f7c09bcdfe9e'
     Signer = @()
     Window = $null
     Needs = @()
@@ -263,7 +263,7 @@ $Runbook.Steps += , @{
     Check = {
         $problems = @()
         $all = @(Get-CsPartnerApplication -ErrorAction Stop)
-        # An application that uses the authorisation server is the online trust, not ours.
+        # An application that uses the authorization server is the online trust, not ours.
         $found = @($all | Where-Object -FilterScript {
                 $_.ApplicationIdentifier -eq '00000002-0000-0ff1-ce00-000000000000' -and
                 [string] $_.AuthToken -notmatch 'UseOAuthServer$' })

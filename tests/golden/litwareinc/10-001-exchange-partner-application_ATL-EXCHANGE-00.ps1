@@ -40,7 +40,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-EXCHANGE-00'
     Domain = 'litwareinc.com'
-    ContentHash = 'eeaa781c432da2bde2159f3b5823cf61c3c7e890d9d060c8e374067a8d5c1527'
+    ContentHash = 'a3a93ded09978b336ade5c782e44324f24d19c942482945f9a985647e7306cab'
     Signer = @()
     Window = '2027-03-06T22:00:00+01:00', '2027-03-07T02:00:00+01:00'
     Needs = @(
@@ -123,7 +123,7 @@ $Runbook.Steps += , @{
     Number = 1
     Id = 'partner-application'
     Title = 'Register Skype for Business as a partner application'
-    Text = 'e6173837002e0db1747f6ee4782e3bc0b02174056e29354d12694495af8f3827'
+    Text = '77fb5058808e594069ba217582910b863ace717ec8ba03bd3e165b2c00a5e808'
     Relaxed = $true
     Wanted = [ordered] @{
         application = @{ Pattern = '^LyncEnterprise-[0-9a-f]{32}$'; Text = 'LyncEnterprise-<Guid>' }
@@ -147,7 +147,7 @@ $Runbook.Steps += , @{
             account = @(); roles = @(); Source = $source
             Identity = [ordered] @{ application = @(); account = @(); roles = @() }
         }
-        # Listed and filtered: -Identity may answer with all. What uses the authorisation server
+        # Listed and filtered: -Identity may answer with all. What uses the authorization server
         # is the online trust, not ours.
         $linked = @()
         foreach ($one in @(Get-PartnerApplication @at)) {

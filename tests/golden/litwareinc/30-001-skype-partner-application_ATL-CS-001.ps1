@@ -41,7 +41,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '5268a3fec6fb03d6cede8afe9ee175d30af5114a4dc3523591aee6fc0e4ba95c'
+    ContentHash = '18f7b2ddd68bd433932f710d15dd4c6d0e21fb689481ffc8b50106f0fd1724eb'
     Signer = @()
     Window = '2027-03-06T22:00:00+01:00', '2027-03-07T02:00:00+01:00'
     Needs = @(
@@ -144,7 +144,7 @@ $Runbook.Steps += , @{
     Number = 2
     Id = 'partner-application'
     Title = 'Register Exchange as a partner application'
-    Text = '48de6f1f342468ecb4f2018922dad75b8c4698a5db6b1ca8fbafefd71be730c6'
+    Text = 'cb3e1303e45653fd4478138526014f21c36637b782fd5b13f07137aca9ef654a'
     Replicates = $true
     Wanted = [ordered] @{
         application = 'Exchange'
@@ -154,7 +154,7 @@ $Runbook.Steps += , @{
     }
     Read = {
         $all = @(Get-CsPartnerApplication -ErrorAction Stop)
-        # An application that uses the authorisation server is the online trust, not ours.
+        # An application that uses the authorization server is the online trust, not ours.
         $found = @($all | Where-Object -FilterScript {
                 $_.ApplicationIdentifier -eq '00000002-0000-0ff1-ce00-000000000000' -and
                 [string] $_.AuthToken -notmatch 'UseOAuthServer$' })
@@ -217,7 +217,7 @@ $Runbook.Steps += , @{
     Number = 3
     Id = 'replication'
     Title = 'Replicate the trust to the Front Ends'
-    Text = 'e73e2fc01441b5c418e94ee3b321ba862e96158d5c5378574a3d74f0311eaaf7'
+    Text = 'f8016f7b0aacf51dae6dd8423db06915e677f0e1bd1bddb7861b6be127a84c14'
     Follows = @('autodiscover-url', 'partner-application')
     Repeats = $true
     TimeoutSeconds = 600
@@ -248,7 +248,7 @@ $Runbook.Steps += , @{
             $shown += 'autodiscover-url'
         }
         $all = @(Get-CsPartnerApplication -LocalStore -ErrorAction Stop)
-        # An application that uses the authorisation server is the online trust, not ours.
+        # An application that uses the authorization server is the online trust, not ours.
         $found = @($all | Where-Object -FilterScript {
                 $_.ApplicationIdentifier -eq '00000002-0000-0ff1-ce00-000000000000' -and
                 [string] $_.AuthToken -notmatch 'UseOAuthServer$' })

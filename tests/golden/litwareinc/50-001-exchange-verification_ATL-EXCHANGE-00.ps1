@@ -41,7 +41,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-EXCHANGE-00'
     Domain = 'litwareinc.com'
-    ContentHash = '12d32ac3cef4152f52f8592e54f925957a5f7f3951bbb7519cd7b65ad1cb41b2'
+    ContentHash = '81ad035234fd0ee49f91fc8c781af83031f40a54c829c76c30cfb0e60cf9287c'
     Signer = @()
     Window = $null
     Needs = @(
@@ -166,7 +166,7 @@ $Runbook.Steps += , @{
             'the command for it; then restart IIS on this server.'
         } elseif ($challenge -notmatch [regex]::Escape($issuer)) {
             $problems += "$($answer.Url) does not trust $issuer. Restart IIS on this server; if " +
-            'that does not help, the verification of the organisation says why.'
+            'that does not help, the verification of the organization says why.'
         }
         @{ Saw = "$($answer.Url) answers $($answer.Status): $challenge"; Problems = $problems }
     }

@@ -39,7 +39,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '3e049cbfca4ec516ec06b660c7e7ca94900585b9fd972830197b36875cb151d2'
+    ContentHash = '343fd9b100b41ca1ea649dd3895c42b3d997e9faebe612375acd8ff9af2131b5'
     Signer = @()
     Window = $null
     Needs = @(
@@ -105,7 +105,7 @@ $Runbook.Steps += , @{
             $shown += 'autodiscover-url'
         }
         $all = @(Get-CsPartnerApplication -LocalStore -ErrorAction Stop)
-        # An application that uses the authorisation server is the online trust, not ours.
+        # An application that uses the authorization server is the online trust, not ours.
         $found = @($all | Where-Object -FilterScript {
                 $_.ApplicationIdentifier -eq '00000002-0000-0ff1-ce00-000000000000' -and
                 [string] $_.AuthToken -notmatch 'UseOAuthServer$' })

@@ -1,4 +1,4 @@
-# What the web server of Exchange answers, made of the state of the organisation: its metadata
+# What the web server of Exchange answers, made of the state of the organization: its metadata
 # document, and the challenge of the web services to a caller without a token.
 param ([string] $Url, [object] $State)
 
@@ -8,7 +8,7 @@ $now = (Get-Date).ToUniversalTime()
 $skew = [int] (Get-LabField -Object $State.exchange -Name 'clockBehind')
 $date = $now.AddSeconds(-$skew).ToString('r', $culture)
 
-# The Auth certificate of this organisation; the store of a server may lack it.
+# The Auth certificate of this organization; the store of a server may lack it.
 $certificate = [System.IO.File]::ReadAllText("$env:LAB_ROOT/exchange/auth-certificate.txt").Trim()
 if ($Url -like '*/metadata/json/1') {
     $config = Get-LabField -Object $State.exchange -Name 'authConfig'

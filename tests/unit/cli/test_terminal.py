@@ -1,4 +1,4 @@
-"""How the program meets a terminal: completion, colours, and a start that is felt as instant."""
+"""How the program meets a terminal: completion, colors, and a start that is felt as instant."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class TestCompletion:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal of another kind")
-class TestColours:
+class TestColors:
     @staticmethod
     def on_terminal(*arguments: str, **variables: str) -> str:
         """What the program shows on a terminal that is its output and its messages."""

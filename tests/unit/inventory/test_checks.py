@@ -144,10 +144,10 @@ def test_a_mistake_at_a_faulty_place_is_an_echo(faulty: tuple[str | int, ...], l
 
 
 def test_a_check_that_cannot_be_computed_is_a_finding_in_its_own_file() -> None:
-    text = "- code: E907\n  when: mail.servers[0].colour == 'red'\n  message: m\n"
+    text = "- code: E907\n  when: mail.servers[0].color == 'red'\n  message: m\n"
     assert found(text) == [
-        "checks.yml:1:9: error[T110] mail.servers[0].colour == 'red':"
-        " 'dict object' has no attribute 'colour'"
+        "checks.yml:1:9: error[T110] mail.servers[0].color == 'red':"
+        " 'dict object' has no attribute 'color'"
     ]
     # On faulty values it is no wonder.
     assert found(text, (("mail", "version"),)) == []

@@ -1,4 +1,4 @@
-"""The order of work over random organisations: what must always hold."""
+"""The order of work over random organizations: what must always hold."""
 
 from __future__ import annotations
 

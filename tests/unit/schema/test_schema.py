@@ -152,7 +152,7 @@ def test_a_reference_leads_into_another_file() -> None:
 def test_the_nearest_name_is_offered_and_a_far_one_is_not() -> None:
     assert did_you_mean("rols", ["fqdn", "roles"]) == "roles"
     assert did_you_mean("SIP-Domains", ["sip_domains"]) == "sip_domains"
-    assert did_you_mean("colour", ["fqdn", "roles"]) == ""
+    assert did_you_mean("color", ["fqdn", "roles"]) == ""
 
 
 @pytest.mark.parametrize(

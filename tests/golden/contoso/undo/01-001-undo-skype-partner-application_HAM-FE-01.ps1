@@ -41,7 +41,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-FE-01'
     Domain = 'corp.contoso.net'
-    ContentHash = 'd0c77354b9d58d22f828ed84b72fc328c1098b2ff2d92180ba574a81c186864f'
+    ContentHash = '4ef4fc24552ce91b029f03d27e834b789dcc168c530445059879b0ff533c1734'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null
@@ -98,7 +98,7 @@ $Runbook.Steps += , @{
     Number = 1
     Id = 'partner-application'
     Title = 'Remove Exchange as a partner application'
-    Text = '9038370519db009e18f50e5090b42e0110008892ea4f567d9c695e8be062e3cb'
+    Text = '877afbb9fe2f27c552cab71dfac029285480e2168179beee08896bec2e7294a6'
     Replicates = $true
     Count = 'How many contact lists live in Exchange or move there?'
     Wanted = [ordered] @{
@@ -109,7 +109,7 @@ $Runbook.Steps += , @{
     }
     Read = {
         $all = @(Get-CsPartnerApplication -ErrorAction Stop)
-        # An application that uses the authorisation server is the online trust, not ours.
+        # An application that uses the authorization server is the online trust, not ours.
         $found = @($all | Where-Object -FilterScript {
                 $_.ApplicationIdentifier -eq '00000002-0000-0ff1-ce00-000000000000' -and
                 [string] $_.AuthToken -notmatch 'UseOAuthServer$' })
@@ -192,7 +192,7 @@ $Runbook.Steps += , @{
     Number = 3
     Id = 'replication'
     Title = 'Replicate the trust to the Front Ends'
-    Text = 'cd86feef010fc74b1de883fe8180c18aa2ba843d615594d6fd7257ecae0f4a95'
+    Text = 'ff922fd4180eb7b47d87712e41bd14a98331afb9ce3e5de3b2d892764b19e4a0'
     Follows = @('autodiscover-url', 'partner-application')
     Repeats = $true
     TimeoutSeconds = 600
@@ -223,7 +223,7 @@ $Runbook.Steps += , @{
             $shown += 'autodiscover-url'
         }
         $all = @(Get-CsPartnerApplication -LocalStore -ErrorAction Stop)
-        # An application that uses the authorisation server is the online trust, not ours.
+        # An application that uses the authorization server is the online trust, not ours.
         $found = @($all | Where-Object -FilterScript {
                 $_.ApplicationIdentifier -eq '00000002-0000-0ff1-ce00-000000000000' -and
                 [string] $_.AuthToken -notmatch 'UseOAuthServer$' })

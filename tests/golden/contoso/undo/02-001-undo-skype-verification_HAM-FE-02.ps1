@@ -37,7 +37,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-FE-02'
     Domain = 'corp.contoso.net'
-    ContentHash = '2e091ed7137ac1c7062405e58b9b9f9d1ff3f1086ef4fd6cdc1ae7959346c3db'
+    ContentHash = 'f20c478119a893b337ffb22664a0c6f44022cd36abbf651f205f11d452b6886a'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null
@@ -103,7 +103,7 @@ $Runbook.Steps += , @{
             $shown += 'autodiscover-url'
         }
         $all = @(Get-CsPartnerApplication -LocalStore -ErrorAction Stop)
-        # An application that uses the authorisation server is the online trust, not ours.
+        # An application that uses the authorization server is the online trust, not ours.
         $found = @($all | Where-Object -FilterScript {
                 $_.ApplicationIdentifier -eq '00000002-0000-0ff1-ce00-000000000000' -and
                 [string] $_.AuthToken -notmatch 'UseOAuthServer$' })

@@ -38,7 +38,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-FE-03'
     Domain = 'corp.contoso.net'
-    ContentHash = 'b94683dea8ce88e05051a80ec85cd507142af14517ec2a80c09057f9125b5f23'
+    ContentHash = '0054ce81d3376a563932e03c4c1e80d86d5cebc2ffd53c56f31984ef7d94aed0'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null
@@ -104,7 +104,7 @@ $Runbook.Steps += , @{
             $shown += 'autodiscover-url'
         }
         $all = @(Get-CsPartnerApplication -LocalStore -ErrorAction Stop)
-        # An application that uses the authorisation server is the online trust, not ours.
+        # An application that uses the authorization server is the online trust, not ours.
         $found = @($all | Where-Object -FilterScript {
                 $_.ApplicationIdentifier -eq '00000002-0000-0ff1-ce00-000000000000' -and
                 [string] $_.AuthToken -notmatch 'UseOAuthServer$' })

@@ -37,7 +37,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'SIN-SFB-01'
     Domain = 'asia.corp.contoso.net'
-    ContentHash = 'cb29b62dde6246a200dc447c0694d2263a31591dce91414624dc63cddd41f5b6'
+    ContentHash = 'c9700994bca755483a520ece7178b0fbd7a16692940e82e2c9df3c19b39c51da'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null
@@ -103,7 +103,7 @@ $Runbook.Steps += , @{
             $shown += 'autodiscover-url'
         }
         $all = @(Get-CsPartnerApplication -LocalStore -ErrorAction Stop)
-        # An application that uses the authorisation server is the online trust, not ours.
+        # An application that uses the authorization server is the online trust, not ours.
         $found = @($all | Where-Object -FilterScript {
                 $_.ApplicationIdentifier -eq '00000002-0000-0ff1-ce00-000000000000' -and
                 [string] $_.AuthToken -notmatch 'UseOAuthServer$' })

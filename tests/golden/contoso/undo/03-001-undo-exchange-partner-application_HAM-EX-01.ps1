@@ -40,7 +40,7 @@ $Runbook = @{
     Change = 'CHG0047110'
     Host = 'HAM-EX-01'
     Domain = 'corp.contoso.net'
-    ContentHash = 'b2aa7641eac99c11d2a6e6ab61c8fcd24883480d485f199e8d4246324263bb23'
+    ContentHash = '6af86f577f8470c9bf6231b7657d7b26b3ce3a9fc7ec49111418987863a686c4'
     Signer = @(
         '3F2504E04F8911D39A0C0305E82C330115C85A7B')
     Window = $null
@@ -116,7 +116,7 @@ $Runbook.Steps += , @{
     Number = 1
     Id = 'partner-application'
     Title = 'Remove Skype for Business as a partner application'
-    Text = '12b8aa4b2355faa8e653f353d3afd536ad16cfa2e90c3ac769dd5252c0545b7a'
+    Text = '475fc67b6b31a1fe33c610f9792510120161449489c4274b3829e3927f523de3'
     Relaxed = $true
     Wanted = [ordered] @{
         application = @{ Pattern = '^LyncEnterprise-[0-9a-f]{32}$'; Text = 'LyncEnterprise-<Guid>' }
@@ -136,7 +136,7 @@ $Runbook.Steps += , @{
             account = @(); roles = @(); Source = $source
             Identity = [ordered] @{ application = @(); account = @(); roles = @() }
         }
-        # Listed and filtered: -Identity may answer with all. What uses the authorisation server
+        # Listed and filtered: -Identity may answer with all. What uses the authorization server
         # is the online trust, not ours.
         $linked = @()
         foreach ($one in @(Get-PartnerApplication @at)) {

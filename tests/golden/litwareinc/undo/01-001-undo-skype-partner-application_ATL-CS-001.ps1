@@ -41,7 +41,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = 'bee28f8286ab5aa0fa8762518f1b3302da6a655cbbed3be354f0f07ec09a8085'
+    ContentHash = '39b71f24f4fb428c239dc5219fff7971e6df6df98ac0432ac634bfbfa85119ed'
     Signer = @()
     Window = $null
     Needs = @()
@@ -98,7 +98,7 @@ $Runbook.Steps += , @{
     Number = 1
     Id = 'partner-application'
     Title = 'Remove Exchange as a partner application'
-    Text = '48de6f1f342468ecb4f2018922dad75b8c4698a5db6b1ca8fbafefd71be730c6'
+    Text = 'cb3e1303e45653fd4478138526014f21c36637b782fd5b13f07137aca9ef654a'
     Replicates = $true
     Count = 'How many contact lists live in Exchange or move there?'
     Wanted = [ordered] @{
@@ -109,7 +109,7 @@ $Runbook.Steps += , @{
     }
     Read = {
         $all = @(Get-CsPartnerApplication -ErrorAction Stop)
-        # An application that uses the authorisation server is the online trust, not ours.
+        # An application that uses the authorization server is the online trust, not ours.
         $found = @($all | Where-Object -FilterScript {
                 $_.ApplicationIdentifier -eq '00000002-0000-0ff1-ce00-000000000000' -and
                 [string] $_.AuthToken -notmatch 'UseOAuthServer$' })
@@ -198,7 +198,7 @@ $Runbook.Steps += , @{
     Number = 3
     Id = 'replication'
     Title = 'Replicate the trust to the Front Ends'
-    Text = 'e73e2fc01441b5c418e94ee3b321ba862e96158d5c5378574a3d74f0311eaaf7'
+    Text = 'f8016f7b0aacf51dae6dd8423db06915e677f0e1bd1bddb7861b6be127a84c14'
     Follows = @('autodiscover-url', 'partner-application')
     Repeats = $true
     TimeoutSeconds = 600
@@ -229,7 +229,7 @@ $Runbook.Steps += , @{
             $shown += 'autodiscover-url'
         }
         $all = @(Get-CsPartnerApplication -LocalStore -ErrorAction Stop)
-        # An application that uses the authorisation server is the online trust, not ours.
+        # An application that uses the authorization server is the online trust, not ours.
         $found = @($all | Where-Object -FilterScript {
                 $_.ApplicationIdentifier -eq '00000002-0000-0ff1-ce00-000000000000' -and
                 [string] $_.AuthToken -notmatch 'UseOAuthServer$' })

@@ -40,7 +40,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-EXCHANGE-00'
     Domain = 'litwareinc.com'
-    ContentHash = '3d6f40fb195042a04110e03395ad755cbe4bb7181dc3f461f1f7acbc25b4dda3'
+    ContentHash = 'e673e7b2d6c5b1e5b423d0ee0dbc8de96150bf98d718e8fd2b6d38bef86e15c0'
     Signer = @()
     Window = $null
     Needs = @(
@@ -115,7 +115,7 @@ $Runbook.Steps += , @{
     Number = 1
     Id = 'partner-application'
     Title = 'Remove Skype for Business as a partner application'
-    Text = 'e6173837002e0db1747f6ee4782e3bc0b02174056e29354d12694495af8f3827'
+    Text = '77fb5058808e594069ba217582910b863ace717ec8ba03bd3e165b2c00a5e808'
     Relaxed = $true
     Wanted = [ordered] @{
         application = @{ Pattern = '^LyncEnterprise-[0-9a-f]{32}$'; Text = 'LyncEnterprise-<Guid>' }
@@ -139,7 +139,7 @@ $Runbook.Steps += , @{
             account = @(); roles = @(); Source = $source
             Identity = [ordered] @{ application = @(); account = @(); roles = @() }
         }
-        # Listed and filtered: -Identity may answer with all. What uses the authorisation server
+        # Listed and filtered: -Identity may answer with all. What uses the authorization server
         # is the online trust, not ours.
         $linked = @()
         foreach ($one in @(Get-PartnerApplication @at)) {

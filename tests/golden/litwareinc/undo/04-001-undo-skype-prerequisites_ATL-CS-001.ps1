@@ -42,7 +42,7 @@ $Runbook = @{
     Change = 'CHG0012345'
     Host = 'ATL-CS-001'
     Domain = 'litwareinc.com'
-    ContentHash = '7ca100e8064b5ce282b67774f364bb2ca67c15b7ee4cb98acc47a5eb2596e04e'
+    ContentHash = 'be5471d192d9106875bd7ef2f3cf8a862a1ae864c5df561d1277bb67e6d55252'
     Signer = @()
     Window = $null
     Needs = @(
@@ -103,7 +103,7 @@ $Runbook.Steps += , @{
     Number = 1
     Id = 'contact-store-guard'
     Title = 'Restore the global policy of the unified contact store'
-    Text = 'f7c5ba0596639e159f10166713d1b1c16c11a8c947c677477fd1971b76bfe21d'
+    Text = 'a937ed1e2f5ea5267950534b660679086528e3820906a19facaa8b69da21d8dd'
     Replicates = $true
     Wanted = [ordered] @{
         ucsAllowed = 'False'
@@ -115,7 +115,7 @@ $Runbook.Steps += , @{
     Require = {
         param ($before)
         $all = @(Get-CsPartnerApplication -ErrorAction Stop)
-        # An application that uses the authorisation server is the online trust, not ours.
+        # An application that uses the authorization server is the online trust, not ours.
         $found = @($all | Where-Object -FilterScript {
                 $_.ApplicationIdentifier -eq '00000002-0000-0ff1-ce00-000000000000' -and
                 [string] $_.AuthToken -notmatch 'UseOAuthServer$' })

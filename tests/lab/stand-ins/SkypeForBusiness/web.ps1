@@ -1,4 +1,4 @@
-# What the web server of a Front End answers, made of the state of the organisation: the metadata
+# What the web server of a Front End answers, made of the state of the organization: the metadata
 # document with the certificate that has reached this server.
 param ([string] $Url, [object] $State)
 

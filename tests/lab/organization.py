@@ -1,4 +1,4 @@
-"""The state of the lab for any inventory: a healthy organisation as that inventory describes it."""
+"""The state of the lab for any inventory: a healthy organization as that inventory describes it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Every emitted script before PowerShell's own parser and PSScriptAnalyzer, in one process.
 
-The analyser judges with the profiles of Windows PowerShell 3.0 (Server 2012) and 5.1 (Server
+The analyzer judges with the profiles of Windows PowerShell 3.0 (Server 2012) and 5.1 (Server
 2019), which know the commands, parameters, types and syntax of those versions. The engine is the
-same text in all scripts and is analysed once.
+same text in all scripts and is analyzed once.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ALLOWED_BEFORE_THE_ENGINE = {
 def complaints(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What both say of every script of both inventories, from one process."""
     program = pwsh()
-    folder = tmp_path_factory.mktemp("analysed")
+    folder = tmp_path_factory.mktemp("analyzed")
     whole: list[Path] = []
     pieces: list[Path] = []
     for name in INVENTORIES:
@@ -55,13 +55,13 @@ def complaints(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]
     for kind, files in (("whole", whole), ("pieces", pieces)):
         written(folder / kind, "\n".join(map(str, files)).encode())
     command = [
-        program, "-NoProfile", "-NonInteractive", "-File", str(ROOT / "tests/tools/analyse.ps1"),
+        program, "-NoProfile", "-NonInteractive", "-File", str(ROOT / "tests/tools/analyze.ps1"),
         "-Whole", str(folder / "whole"), "-Pieces", str(folder / "pieces"),
     ]  # fmt: skip
     answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert (answer.returncode, answer.stderr) == (0, "")
     found = [json.loads(line) for line in answer.stdout.splitlines()]
-    # The engine writes to the screen: an analyser that is silent about it did not run.
+    # The engine writes to the screen: an analyzer that is silent about it did not run.
     assert any(one["rule"] == "PSAvoidUsingWriteHost" for one in found)
     return found
 
@@ -81,7 +81,7 @@ def test_every_script_parses(complaints: list[dict[str, Any]]) -> None:
     assert shown([one for one in complaints if one["rule"] == "parser"]) == []
 
 
-def test_every_script_passes_the_analyser(complaints: list[dict[str, Any]]) -> None:
+def test_every_script_passes_the_analyzer(complaints: list[dict[str, Any]]) -> None:
     def allowed(one: dict[str, Any]) -> bool:
         if one["file"].endswith(VERIFIER):
             return False

@@ -1,4 +1,4 @@
-# Parses scripts with PowerShell's own parser, and analyses others with PSScriptAnalyzer and the
+# Parses scripts with PowerShell's own parser, and analyzes others with PSScriptAnalyzer and the
 # profiles of Windows PowerShell 3.0 and 5.1: one process, because loading the profiles takes
 # seconds. Writes one line of JSON for each complaint. $Whole, $Pieces: files with one path a line.
 param ([string] $Whole, [string] $Pieces)
