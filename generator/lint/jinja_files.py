@@ -11,16 +11,16 @@ from jinja2 import nodes
 from generator.findings import Finding, FindingsError
 from generator.lint import comparisons, names, order, shown, vocabulary
 from generator.lint.yaml_files import step_files
+from generator.rendering.blocks import NEEDED
 from generator.templating import environment, markdown
 from generator.templating.refusals import LIMITS, code_of
 from generator.templating.sandbox import Sandbox
 from generator.templating.templates import SPINE, RefusedNameError, TemplateTree
 
-_SPINE_FILE = f"{SPINE}/runbook.ps1.j2"
-_LAUNCHER_FILE = f"{SPINE}/start_change.ps1.j2"
 _SHELL_BLOCKS = ("product", "shell", "probe", "save")
 _SPECIAL = ("caller", "kwargs", "self", "super", "varargs")
 # What the spine is given is finished text of the renderer.
+_SPINE_FILE = f"{SPINE}/runbook.ps1.j2"
 _FINISHED = {"block", "blocks"}
 
 
@@ -142,7 +142,11 @@ def _values(node: nodes.Node) -> Iterator[nodes.Node]:
 
 
 def _blocks(tree: TemplateTree, found: Mapping[str, Template]) -> Iterator[Finding]:
-    """The file that every script of a product has a part of."""
+    """The files that every script, or every one of a product, has a part of."""
+    for name, blocks in NEEDED.items():
+        for block in blocks:
+            if name in found and block not in found[name].blocks:
+                yield found[name].finding("T239", f"the block '{block}' is missing", 1)
     for product in tree.products():
         name = f"{product}/shell.ps1.j2"
         if not tree.roles(product):
@@ -159,8 +163,7 @@ def _blocks(tree: TemplateTree, found: Mapping[str, Template]) -> Iterator[Findi
 def _unused(tree: TemplateTree, found: Mapping[str, Template]) -> Iterator[Finding]:
     """Files that neither a step names nor a used file includes: most are misspelt."""
     used = {
-        _SPINE_FILE,
-        _LAUNCHER_FILE,
+        *NEEDED,
         *(f"{product}/shell.ps1.j2" for product in tree.products()),
     }
     waiting = [*used, *step_files(tree)]

@@ -14,6 +14,12 @@ from generator.templating import environment, errors, refusals
 from generator.templating.marks import Marked
 from generator.templating.templates import SPINE, TemplateTree
 
+NEEDED = {
+    f"{SPINE}/runbook.ps1.j2": ("header", "facts", "product", "step"),
+    f"{SPINE}/start_change.ps1.j2": ("program",),
+}
+"""Files of the spine -> blocks that no script can do without; those of others may be absent."""
+
 
 class Blocks:
     """The templates of a tree; `findings` are the mistakes met so far."""
@@ -26,10 +32,19 @@ class Blocks:
     def render(
         self, source: str, wanted: Iterable[str], names: dict[str, Any]
     ) -> dict[str, Marked]:
-        """Those of the wanted blocks that the template has; a faulty one is empty."""
+        """Those of the wanted blocks that the template has; a faulty one is empty.
+
+        Raises FindingsError where a file of the spine lacks one.
+        """
         template = self.template(source)
         known = environment.context(template, names)
         blocks = template.blocks
+        missing = [name for name in NEEDED.get(source, ()) if name not in blocks]
+        if missing:
+            raise FindingsError(
+                Finding("T239", f"the block '{name}' is missing", f"templates/{source}", 1, 1)
+                for name in missing
+            )
         return {name: self._block(template, name, known) for name in wanted if name in blocks}
 
     def plain(self, name: str) -> Piece:

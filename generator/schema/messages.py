@@ -147,7 +147,13 @@ class Sentences:
         word = isinstance(value, str) and not value.isdecimal()
         meant = self._meant(value, names) if word else ""
         hint = _written(value, schema) or (f"did you mean {show(meant)}?" if meant else "")
-        verdict = f"is none of {', '.join(names)}" if len(names) > 1 else f"is not {names[0]}"
+        match names:
+            case []:
+                verdict = "stands where the schema allows no value"
+            case [only]:
+                verdict = f"is not {only}"
+            case _:
+                verdict = f"is none of {', '.join(names)}"
         self._put("04", path, f"{show(value)} {verdict}", {}, hint)
 
     def _repeated(self, path: Path_, value: list[Any]) -> None:

@@ -169,6 +169,14 @@ BROKEN = [
         "1:1: error[T214] the block 'probe' is missing",
     ),
     (
+        "_runbook/runbook.ps1.j2", "{% block facts %}", "{% block fact %}",
+        "1:1: error[T239] the block 'facts' is missing",
+    ),
+    (
+        "_runbook/start_change.ps1.j2", "{% block program %}", "{% block programme %}",
+        "1:1: error[T239] the block 'program' is missing",
+    ),
+    (
         "_runbook/phases.yml", '"05"', '"50"',
         "5:10: error[T216] the band '10' must be greater than '50' above it",
     ),
@@ -311,6 +319,36 @@ def test_files_of_a_folder_of_ones_own_have_its_name(
     assert not (tmp_path / "out").exists()
 
 
+def buildable(tree: TemplateTree) -> Path:
+    """An inventory for the made-up product, whose change nobody verifies on purpose."""
+    change(tree, "directory/main/role.yml", "minutes: 5", "minutes: 5\n    unverified: by nobody")
+    inventory = tree.roots[0] / "x.yml"
+    inventory.write_text(
+        "change: {id: C-1, title: x, window: {from: 2027-03-06T22:00:00Z, "
+        "until: 2027-03-07T22:00:00Z}}\ndirectory: {servers: [{fqdn: a.contoso.com, site: y}]}\n"
+    )
+    return inventory
+
+
+@pytest.mark.parametrize(
+    ("name", "block"),
+    [
+        ("runbook.ps1.j2", "header"),
+        ("runbook.ps1.j2", "facts"),
+        ("runbook.ps1.j2", "product"),
+        ("runbook.ps1.j2", "step"),
+        ("start_change.ps1.j2", "program"),
+    ],
+)
+def test_G08_a_spine_without_one_of_its_blocks_is_a_finding_of_a_build(
+    tree: TemplateTree, name: str, block: str
+) -> None:
+    inventory = buildable(tree)
+    change(tree, f"_runbook/{name}", f"{{% block {block} %}}", "{% block other %}")
+    with pytest.raises(FindingsError, match=rf"error\[T239\] the block '{block}' is missing"):
+        pipeline.build(inventory, tree)
+
+
 @pytest.mark.parametrize("form", ["product", "role", "checks", "cmdlets", "phases"])
 def test_a_broken_schema_of_the_templates_is_a_finding_everywhere(
     tree: TemplateTree, form: str
@@ -320,11 +358,6 @@ def test_a_broken_schema_of_the_templates_is_a_finding_everywhere(
         line.startswith(f"templates/_runbook/{form}.schema.yml:") and "error[T124]" in line
         for line in shown(tree)
     )
-    change(tree, "directory/main/role.yml", "minutes: 5", "minutes: 5\n    unverified: by nobody")
-    inventory = tree.roots[0] / "x.yml"
-    inventory.write_text(
-        "change: {id: C-1, title: x, window: {from: 2027-03-06T22:00:00Z, "
-        "until: 2027-03-07T22:00:00Z}}\ndirectory: {servers: [{fqdn: a.contoso.com, site: y}]}\n"
-    )
+    inventory = buildable(tree)
     with pytest.raises(FindingsError, match=r"error\[T124\].*`runbook lint` names its line"):
         pipeline.build(inventory, tree)

@@ -36,6 +36,7 @@ properties:
   list: {type: array, items: {type: string}, maxItems: 2, uniqueItems: true}
   either: {anyOf: [{type: integer}, {const: none}], description: A number or none.}
   only: {const: fixed}
+  never: {enum: []}
   nested: {$ref: "#/$defs/nested"}
 $defs:
   nested:
@@ -86,6 +87,8 @@ def found(text: str, rules: dict[str, Any] = RULES) -> list[str]:
         ("name: a\neither: x",
          "2:9: error[E109] either: 'x' breaks the rule 'anyOf' of the schema"),
         ("name: a\nonly: x", "2:7: error[E104] only: 'x' is not fixed"),
+        ("name: a\nnever: x",
+         "2:8: error[E104] never: 'x' stands where the schema allows no value"),
         ("name: a\nshort: abcd",
          "2:8: error[E108] short: 'abcd' has 4 characters, the limit is 3"),
         ("name: a\nnumber: 0",
