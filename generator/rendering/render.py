@@ -114,17 +114,20 @@ class Renderer:
             return {}
         return self._blocks.render(definition.template, sorted(definition.blocks), names)
 
-    def _text_hash(self, runbook: Runbook, step: StepDefinition) -> str:
-        """The hash of a step's text in records; '' for a step without any.
+    def _text_hash(
+        self, runbook: Runbook, step: StepDefinition, blocks: Mapping[str, Marked]
+    ) -> str:
+        """The hash of a step's text in records, from its blocks; '' for a step without any.
 
         That of a changing step is made of what the forward runbook says, so that its undo finds
         its records; an action and a wait are known by their own text.
         """
         if not (step.acts or "wait" in step.flags):
             return ""
-        made_for = self._forward.get(runbook.undoes or "", runbook)
-        names = context.names_of_step(context.step_names(self._plan, made_for), step)
-        blocks = self._blocks.render(step.template, step.blocks, names) if step.blocks else {}
+        if runbook.undoes and step.blocks:
+            forward = context.step_names(self._plan, self._forward[runbook.undoes])
+            names = context.names_of_step(forward, step)
+            blocks = self._blocks.render(step.template, step.blocks, names)
         wanted = _RECORDED if step.changes else ("wanted", "read", "apply")
         parts = [step.id, *(marks.text_of(blocks[name]) for name in wanted if name in blocks)]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
@@ -135,7 +138,7 @@ class Renderer:
         bodies = _BODIES[undone]
         parts = {
             **context.step_heading(runbook, step),
-            "text_hash": self._text_hash(runbook, definition),
+            "text_hash": self._text_hash(runbook, definition, blocks),
             "follows": list(definition.follows),
             "flags": [
                 {"name": entry, "value": definition.flags[name]}
